@@ -7,6 +7,7 @@ level but the reference, and a row that stands for several is repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -23,6 +24,9 @@ from analytics.signals.definitions import interaction_parts
 
 _RESERVED: Final = frozenset({INTERCEPT, "requested_demo", "account", "anonymous_id"})
 """Names that a visit table has columns of, and so signals may not have."""
+
+_NAMELESS: Final = re.compile(r"\s*(?:Unnamed: \d+)?")
+"""Name of an index that pandas saved in a CSV, and the one by which it reads that again."""
 
 _MOST_LEVELS: Final = 100
 _MOST_ROWS: Final = 20_000_000
@@ -102,14 +106,18 @@ def own_table(
     >>> own.visits.columns, own.warnings
     (['a', 'plan=pro', 'requested_demo', 'anonymous_id'], ('1 of 3 rows are left out: no value in a (1)',))
     """
-    frame = _frame(table)
-    references = categories if isinstance(categories, Mapping) else dict.fromkeys(categories or ())
     others = {name for name in (outcome, account, weights) if name is not None}
+    frame = _frame(table)
+    indices = [name for name in frame.columns if terms is None and name not in others and _NAMELESS.fullmatch(name)]
+    frame = frame.drop(indices)
+    references = categories if isinstance(categories, Mapping) else dict.fromkeys(categories or ())
     ignored = [] if terms is not None else _unused(frame, others, references)
     wanted = terms if terms is not None else [name for name in frame.columns if name not in {*others, *ignored}]
     names = [name for name in wanted if name in frame.columns or ":" not in name]
     _refuse_names(frame, names, others, references)
     complete, warnings = _complete(frame, [*names, outcome, *([weights] if weights else [])])
+    if indices:
+        warnings.append("not among the signals: a column without a name, such as an index saved with the table")
     if ignored:
         listed = ", ".join(ignored)
         warnings.append(f"not among the signals, as they are not numbers: {listed} (categories would use them)")

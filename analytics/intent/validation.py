@@ -19,6 +19,7 @@ from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import maximum
+from analytics.logit.scaling import Scaling
 from analytics.statistics.intervals import wilson_interval
 
 
@@ -252,4 +253,5 @@ def _maximum(x: Floats, n: Floats, y: Floats, start: Floats) -> Floats:
     b = maximum(x, n, y, start)
     if b is not None and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
         return b
-    return PenalisedLogit(x, n, y).coefficients
+    scaling = Scaling.of(x)
+    return scaling.coefficients(PenalisedLogit(scaling.apply(x), n, y).coefficients)

@@ -11,10 +11,10 @@ from .design import (
     Floats as Floats,
     Integers as Integers,
     design_matrix as design_matrix,
-    eligible_visits as eligible_visits,
     prepare as prepare,
     variance_inflation as variance_inflation,
 )
+from .eligibility import eligible_visits as eligible_visits, refuse_gaps as refuse_gaps
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
 from .firth import PenalisedLogit as PenalisedLogit
 from .joint_tests import JointTest as JointTest, joint_test as joint_test

@@ -1,6 +1,6 @@
 """Claims about calls that belong to the form of a demo request."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -49,7 +49,9 @@ def table_of(*rows: Row) -> pl.DataFrame:
         pytest.param([event(0), event(10, PAPER), identify(10), event(10.1, DEMO)], [True], id="in either order"),
         pytest.param([event(0), event(9.9, PAPER), identify(10), event(10.1, DEMO)], [False], id="a download before"),
         pytest.param([event(0), identify(5), identify(10), event(10.1, DEMO)], [True], id="known before"),
-        pytest.param([event(0), identify(10), event(10, who="bob"), event(10.2, DEMO, "bob")], [True, False], id="whose"),
+        pytest.param(
+            [event(0), identify(10), event(10, who="bob"), event(10.2, DEMO, "bob")], [True, False], id="whose"
+        ),
         pytest.param([event(0), identify(10), event(100)], [True, True], id="no request"),
         pytest.param([event(0), identify(10), event(10.1, DEMO), event(100)], [False, True], id="known from then on"),
     ],
@@ -120,7 +122,7 @@ def test_the_rule_equals_a_recount_by_hand_in_any_order(rows: list[Row], seed: i
         assert known == any(not of_form(call, own) for call in calls if asking is None or call < asking)
 
 
-def of_form(call, own: list[Row]) -> bool:
+def of_form(call: datetime, own: list[Row]) -> bool:
     """Whether the next moment with a track call is soon and has a request, and no track call is at the call's own."""
     tracks = [row for row in own if row["type"] == "track" and row["timestamp"] >= call]
     first = min((row["timestamp"] for row in tracks), default=None)
@@ -129,4 +131,3 @@ def of_form(call, own: list[Row]) -> bool:
         and first - call <= timedelta(seconds=30)
         and any(row["event"] == DEMO for row in tracks if row["timestamp"] == first)
     )
-
