@@ -31,7 +31,8 @@ def after_form(line: pl.DataFrame) -> pl.DataFrame:
 
     An ``identify``, ``group`` or ``alias`` call belongs to the form whose track call follows it: if the visitor's next
     track call comes within :data:`FORM_TIME` and is a demo request, the call is a part of that. One that is followed
-    first by another track call, such as a download, stays where it is. Order within a millisecond does not count.
+    first by another track call, such as a download, stays where it is, and so does one that follows another as closely
+    or more: some sites name the visitor just after the form. Order within a millisecond does not count.
 
     Args:
         line: The timeline, as of :func:`analytics.sessions.timeline.timeline`, with :data:`FORM_CALLS`.
@@ -53,9 +54,13 @@ def after_form(line: pl.DataFrame) -> pl.DataFrame:
     rows = np.arange(line.height)
     is_later = (np.diff(time, prepend=time[0]) != 0) | (np.diff(visitor.astype(np.int64), prepend=-1) != 0)
     moment = np.maximum.accumulate(np.where(is_later, rows, 0))
-    n_others = np.cumsum(np.append(0, line["track"] & ~line["request"]))
+    is_other = (line["track"] & ~line["request"]).to_numpy()
+    n_others = np.cumsum(np.append(0, is_other))
     is_next = n_others[moment[of_call]] == n_others[moment[calls]]
-    calls, of_call = calls[is_next], of_call[is_next]
+    before = np.maximum.accumulate(np.where(is_other, rows, -1))[calls]
+    is_after = (before >= 0) & (visitor[before] == visitor[calls])
+    is_after &= time[calls] - time[before] <= time[of_call] - time[calls]
+    calls, of_call = calls[is_next & ~is_after], of_call[is_next & ~is_after]
     source, place = rows.copy(), 2 * rows
     source[calls], place[calls] = of_call, 2 * of_call + 1
     moved = line.with_columns(line[name].gather(source) for name in ("event_time", "visit_so_far", "in_visit"))

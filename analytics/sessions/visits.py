@@ -81,8 +81,9 @@ def visit_table(
 
     An ``identify`` call, and the address it gives, belongs to the form whose track call follows it: if the visitor's
     next track call comes within 30 seconds and is the demo request, it counts as a part of the request, not as a signal
-    before it, and ``group`` and ``alias`` calls likewise. Many sites identify the visitor when the demo form is sent, a
-    moment before they track the request: the address would be known of those who requested only.
+    before it, and ``group`` and ``alias`` calls likewise; unless it follows another track call as closely. Many sites
+    identify the visitor when the demo form is sent, a moment before they track the request: the address would be known
+    of those who requested only.
 
     So does a server-side event after the last browser event, though :func:`assign_visits` counts it in the visit: the
     visitor may have decided before it. Events do not show when somebody decided not to request a demo, so the limit is

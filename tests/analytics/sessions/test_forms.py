@@ -47,7 +47,8 @@ def table_of(*rows: Row) -> pl.DataFrame:
         pytest.param([event(0), identify(10), event(10.1), event(10.2, DEMO)], [False], id="with a page in between"),
         pytest.param([event(0), identify(10), event(10, PAPER), event(10.1, DEMO)], [True], id="with a download"),
         pytest.param([event(0), event(10, PAPER), identify(10), event(10.1, DEMO)], [True], id="in either order"),
-        pytest.param([event(0), event(9.9, PAPER), identify(10), event(10.1, DEMO)], [False], id="a download before"),
+        pytest.param([event(0), event(9.8, PAPER), identify(10), event(10.1, DEMO)], [False], id="a download before"),
+        pytest.param([event(0), event(9.9, PAPER), identify(10), event(10.1, DEMO)], [True], id="of the download"),
         pytest.param([event(0), identify(5), identify(10), event(10.1, DEMO)], [True], id="known before"),
         pytest.param(
             [event(0), identify(10), event(10, who="bob"), event(10.2, DEMO, "bob")], [True, False], id="whose"
@@ -123,11 +124,13 @@ def test_the_rule_equals_a_recount_by_hand_in_any_order(rows: list[Row], seed: i
 
 
 def of_form(call: datetime, own: list[Row]) -> bool:
-    """Whether the next moment with a track call is soon and has a request, and no track call is at the call's own."""
+    """Whether the next moment with a track call is soon and has a request, and no other track call is as near."""
+    others = [row["timestamp"] for row in own if row["type"] == "track" and row["event"] != DEMO]
     tracks = [row for row in own if row["type"] == "track" and row["timestamp"] >= call]
     first = min((row["timestamp"] for row in tracks), default=None)
     return (
         first is not None
         and first - call <= timedelta(seconds=30)
         and any(row["event"] == DEMO for row in tracks if row["timestamp"] == first)
+        and not any(call - (first - call) <= other <= call for other in others)
     )
