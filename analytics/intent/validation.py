@@ -249,8 +249,16 @@ def _independent(matrix: Floats) -> Integers:
     return np.flatnonzero(diagonal > 1e-8)  # noqa: PLR2004 - the share of its length that a column adds
 
 
+def _has_empty_cell(x: Floats, n: Floats, y: Floats) -> bool:
+    """Whether a signal has a value with which every visit, or none, ended in a request."""
+    signals = x[:, [bool(column.min() == 0 and np.isin(column, (0, 1)).all()) for column in x.T]]
+    requests, others = y @ signals, (n - y) @ signals
+    return bool(np.isin([requests, others, y.sum() - requests, (n - y).sum() - others], 0).any())
+
+
 def _maximum(x: Floats, n: Floats, y: Floats, start: Floats) -> Floats:
-    b = maximum(x, n, y, start)
+    # With an empty cell the search would run away until it gives up, which takes most of the time.
+    b = None if _has_empty_cell(x, n, y) else maximum(x, n, y, start)
     if b is not None and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
         return b
     scaling = Scaling.of(x)
