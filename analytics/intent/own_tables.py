@@ -108,19 +108,13 @@ def own_table(
     """
     others = {name for name in (outcome, account, weights) if name is not None}
     frame = _frame(table)
-    indices = [name for name in frame.columns if terms is None and name not in others and _NAMELESS.fullmatch(name)]
-    frame = frame.drop(indices)
     references = categories if isinstance(categories, Mapping) else dict.fromkeys(categories or ())
     ignored = [] if terms is not None else _unused(frame, others, references)
     wanted = terms if terms is not None else [name for name in frame.columns if name not in {*others, *ignored}]
     names = [name for name in wanted if name in frame.columns or ":" not in name]
     _refuse_names(frame, names, others, references)
     complete, warnings = _complete(frame, [*names, outcome, *([weights] if weights else [])])
-    if indices:
-        warnings.append("not among the signals: a column without a name, such as an index saved with the table")
-    if ignored:
-        listed = ", ".join(ignored)
-        warnings.append(f"not among the signals, as they are not numbers: {listed} (categories would use them)")
+    warnings += _unused_warnings(ignored)
     encoded = {name: _levels(complete[name], references[name]) for name in names if name in references}
     columns = {name: _expanded(complete[name], encoded.get(name)) for name in names}
     rows = complete.select(
@@ -178,8 +172,18 @@ def _unused(frame: pl.DataFrame, others: set[str], references: Mapping[str, Any]
     return [
         name
         for name, dtype in frame.schema.items()
-        if not (name in others or name in references or dtype.is_numeric() or dtype == pl.Boolean)
+        if name not in others
+        and name not in references
+        and (_NAMELESS.fullmatch(name) or not (dtype.is_numeric() or dtype == pl.Boolean))
     ]
+
+
+def _unused_warnings(names: Sequence[str]) -> list[str]:
+    texts = ", ".join(name for name in names if not _NAMELESS.fullmatch(name))
+    warnings = [f"not among the signals, as they are not numbers: {texts} (categories would use them)"] if texts else []
+    if any(map(_NAMELESS.fullmatch, names)):
+        warnings.append("not among the signals: a column without a name, such as an index saved with the table")
+    return warnings
 
 
 def _refuse_names(frame: pl.DataFrame, names: list[str], others: set[str], references: Mapping[str, Any]) -> None:

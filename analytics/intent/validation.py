@@ -236,7 +236,7 @@ def _fitted(matrix: Floats, counts: Floats, start: Floats) -> Floats:
     if y.sum() in {0, n.sum()}:
         raise OneOutcomeError("without one of the folds all visits have the same outcome; ask for fewer folds")
     # A rare signal may be constant without one of the folds.
-    identified = _independent(x)
+    identified = _independent(Scaling.of(x).apply(x))
     b = np.zeros(len(start))
     b[identified] = _maximum(x[:, identified], n, y, start[identified])
     return b

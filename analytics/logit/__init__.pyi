@@ -5,8 +5,11 @@ from .clusters import (
     jackknife_errors as jackknife_errors,
 )
 from .design import (
+    ALWAYS_WITH as ALWAYS_WITH,
     INTERCEPT as INTERCEPT,
     NEVER as NEVER,
+    NEVER_WITHOUT as NEVER_WITHOUT,
+    OUTCOME_ITSELF as OUTCOME_ITSELF,
     Design as Design,
     Floats as Floats,
     Integers as Integers,
