@@ -30,7 +30,7 @@ import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
 from analytics.events.identifiers import BLANKS, WHO, identifier
-from analytics.events.time_values import looks_like_seconds, read_ms
+from analytics.events.time_values import other_unit, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
 from analytics.io.strict_json import canonical, mended, read_object, shortened
@@ -385,7 +385,8 @@ def _not_identified(event: dict[str, Any]) -> str:
 
 
 def _not_a_time(index: int, given: object) -> str:
-    why = "which looks like epoch seconds, not milliseconds" if looks_like_seconds(given) else "not a time"
+    unit = other_unit(given)
+    why = f"which looks like epoch {unit}, not milliseconds" if unit else "not a time"
     return f"{COLUMNS[index].path[-1]} is {shortened(str(given))}, {why}"
 
 

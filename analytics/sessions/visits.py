@@ -19,7 +19,7 @@ from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
 from analytics.sessions.forms import FORM_CALLS, after_form
 from analytics.sessions.identity import stitched
-from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
+from analytics.sessions.timeline import VISITOR, changes, countable, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
@@ -113,9 +113,8 @@ def visit_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
-    refuse_uncountable(events)
     return visit_table_of_parts(
-        [without_impossible(enriched(events))[0]],
+        [without_impossible(countable(events))[0]],
         observed_until=observed_until,
         signals=signals,
         idle_minutes=idle_minutes,

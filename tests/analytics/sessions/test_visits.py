@@ -50,7 +50,7 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
     assert visits_of(*rows) == visits
 
 
-@pytest.mark.parametrize(
+SERVERS = pytest.mark.parametrize(
     "sent",
     [
         {"extra": '{"channel":"server"}'},
@@ -63,7 +63,10 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
         {"context_library_name": "posthog-php"},
     ],
 )
-@pytest.mark.parametrize("name", ["Invoice Paid", "page", "identify"])
+
+
+@SERVERS
+@pytest.mark.parametrize("name", ["Invoice Paid", "identify"])
 def test_events_of_servers_never_join_visits(sent: Row, name: str):
     """Whatever their name: two page views 50 minutes apart are two visits, although a server wrote in between."""
     events = events_of(event(0), event(25, name, **sent), event(50))
@@ -72,6 +75,13 @@ def test_events_of_servers_never_join_visits(sent: Row, name: str):
     assert visit_table_of_parts(partitions_by_visitor(events, 2)).height == 2
     by_browser = {"extra": '{"channel":"client"}', "context_library_name": "@segment/analytics-next"}
     assert visit_table(events_of(event(0), event(25, name, **by_browser), event(50))).height == 1
+
+
+@SERVERS
+def test_page_views_that_a_server_reports_are_the_visitors(sent: Row):
+    """A site that renders its pages on a server tracks them there: its visits are cut like any other's."""
+    events = events_of(*(event(minute, **sent) for minute in (0, 5, 180)))
+    assert visit_table(events)["visit"].to_list() == [1, 2]
 
 
 def test_a_visit_lasts_a_day_at_most():
