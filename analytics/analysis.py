@@ -11,7 +11,7 @@ import polars as pl
 
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
 from analytics import charts, html, intent as models
-from analytics.errors import IntentModelError
+from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.channels import with_own_channels
 from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
@@ -26,7 +26,7 @@ from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
-from analytics.statistics.coverage import coverage_warnings
+from analytics.statistics.coverage import coverage_warnings, no_requests
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage, coverage_of_pages
@@ -186,7 +186,13 @@ class Analysis:
         Raises:
             AnalyticsError: It cannot be fitted to these visits; the message has the reason.
         """
-        results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
+        try:
+            results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
+        except OneOutcomeError:
+            # Where another name was meant, to observe longer would not help.
+            if reason := next(no_requests(self.events), None):
+                raise OneOutcomeError(reason) from None
+            raise
         n_left_out = self.visits.height - self._visits_in_one_arm.height
         warning = f"{n_left_out:,} visits of visitors in several arms of an experiment are left out"
         return replace(results, warnings=(*results.warnings, warning)) if n_left_out else results

@@ -7,6 +7,7 @@ level but the reference, and a row that stands for several is repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -23,6 +24,9 @@ from analytics.signals.definitions import interaction_parts
 
 _RESERVED: Final = frozenset({INTERCEPT, "requested_demo", "account", "anonymous_id"})
 """Names that a visit table has columns of, and so signals may not have."""
+
+_NAMELESS: Final = re.compile(r"\s*(?:Unnamed: \d+)?")
+"""Name of an index that pandas saved in a CSV, and the one by which it reads that again."""
 
 _MOST_LEVELS: Final = 100
 _MOST_ROWS: Final = 20_000_000
@@ -102,17 +106,15 @@ def own_table(
     >>> own.visits.columns, own.warnings
     (['a', 'plan=pro', 'requested_demo', 'anonymous_id'], ('1 of 3 rows are left out: no value in a (1)',))
     """
+    others = {name for name in (outcome, account, weights) if name is not None}
     frame = _frame(table)
     references = categories if isinstance(categories, Mapping) else dict.fromkeys(categories or ())
-    others = {name for name in (outcome, account, weights) if name is not None}
     ignored = [] if terms is not None else _unused(frame, others, references)
     wanted = terms if terms is not None else [name for name in frame.columns if name not in {*others, *ignored}]
     names = [name for name in wanted if name in frame.columns or ":" not in name]
     _refuse_names(frame, names, others, references)
     complete, warnings = _complete(frame, [*names, outcome, *([weights] if weights else [])])
-    if ignored:
-        listed = ", ".join(ignored)
-        warnings.append(f"not among the signals, as they are not numbers: {listed} (categories would use them)")
+    warnings += _unused_warnings(ignored)
     encoded = {name: _levels(complete[name], references[name]) for name in names if name in references}
     columns = {name: _expanded(complete[name], encoded.get(name)) for name in names}
     rows = complete.select(
@@ -170,8 +172,18 @@ def _unused(frame: pl.DataFrame, others: set[str], references: Mapping[str, Any]
     return [
         name
         for name, dtype in frame.schema.items()
-        if not (name in others or name in references or dtype.is_numeric() or dtype == pl.Boolean)
+        if name not in others
+        and name not in references
+        and (_NAMELESS.fullmatch(name) or not (dtype.is_numeric() or dtype == pl.Boolean))
     ]
+
+
+def _unused_warnings(names: Sequence[str]) -> list[str]:
+    texts = ", ".join(name for name in names if not _NAMELESS.fullmatch(name))
+    warnings = [f"not among the signals, as they are not numbers: {texts} (categories would use them)"] if texts else []
+    if any(map(_NAMELESS.fullmatch, names)):
+        warnings.append("not among the signals: a column without a name, such as an index saved with the table")
+    return warnings
 
 
 def _refuse_names(frame: pl.DataFrame, names: list[str], others: set[str], references: Mapping[str, Any]) -> None:

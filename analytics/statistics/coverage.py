@@ -25,6 +25,8 @@ _KINDS: Final = {
     "previous_id": ("previousId", "previousIds"),
 }
 
+_DEMO: Final = str(EventName.DEMO_REQUESTED)
+
 
 def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = True) -> Iterator[str]:
     """Yield a sentence for each way in which figures of these events may mislead.
@@ -61,22 +63,41 @@ def name_warnings(events: pl.DataFrame) -> Iterator[str]:
     >>> [warning.partition(" (--")[0] for warning in name_warnings(events)]
     ["no event is called 'Demo Requested', but 'demo_requested', of 1 event, is near it and not counted as it"]
     """
-    demo = str(EventName.DEMO_REQUESTED)
-    has_requests = not events.filter(pl.col("event") == demo).is_empty()
-    near = near_names(events)
-    for theirs, ours, n in near:
-        renames = f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
-        named = f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near"
-        if ours == demo and not has_requests:
-            yield f"no event is called {ours!r}, but {named} it and not counted as it {renames}"
-        else:
-            yield f"{named} {ours!r} but not counted as it {renames}"
-    if not has_requests and demo not in {name.ours for name in near} and (names := unknown_names(events)):
-        theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
+    yield from no_requests(events)
+    for theirs, ours, n in near_names(events):
+        if ours != _DEMO or _has_requests(events):
+            yield f"{_near(theirs, n)} {ours!r} but not counted as it {_renames(theirs, ours)}"
+
+
+def no_requests(events: pl.DataFrame) -> Iterator[str]:
+    """Yield a sentence where there is no demo request, but tracked events of other names.
+
+    Args:
+        events: Flat or enriched events.
+    """
+    if _has_requests(events):
+        return
+    near = [(theirs, n) for theirs, ours, n in near_names(events) if ours == _DEMO]
+    for theirs, n in near:
+        yield f"no event is called {_DEMO!r}, but {_near(theirs, n)} it and not counted as it {_renames(theirs, _DEMO)}"
+    if not near and (names := unknown_names(events)):
+        others = ", ".join(f"{name!r} ({n:,})" for name, n in names)
         yield (
-            f"no event is called {demo!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-            f"(--rename-event 'THEIRS={demo}' names the one to count)"
+            f"no event is called {_DEMO!r}, so nobody asks for a demo; the events have names of their own: {others} "
+            f"(--rename-event 'THEIRS={_DEMO}' names the one to count)"
         )
+
+
+def _has_requests(events: pl.DataFrame) -> bool:
+    return not events.filter(pl.col("event") == _DEMO).is_empty()
+
+
+def _near(theirs: str, n: int) -> str:
+    return f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near"
+
+
+def _renames(theirs: str, ours: str) -> str:
+    return f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
 
 
 def _no_page_views(events: pl.DataFrame) -> Iterator[str]:

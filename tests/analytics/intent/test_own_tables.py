@@ -177,6 +177,31 @@ def test_the_result_prints_with_the_name_of_the_outcome():
     assert results.odds_ratio_unit["unit"].to_list() == [None, "one more", "one more", "present against absent"]
 
 
+def test_small_effects_are_shown_with_their_digits():
+    """The effect of one more unit of a quantity in ten-thousands is small, and not 0.000."""
+    table = TABLE.with_columns(pl.col("spend") * 10_000)
+    results = IntentModel().fit(table, signals=NAMES, outcome="renewed")
+    spend = results.coefficients["coefficient"][1]
+    line = next(line for line in repr(results).splitlines() if line.startswith("│ spend"))
+    cells = [cell.strip() for cell in line.strip("│").split("┆")]
+    assert cells[1] == f"{spend:#.3g}"
+    assert float(cells[4]) - 1 == pytest.approx(spend, rel=0.01)
+    assert "0.000 " not in line
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_an_index_saved_with_the_table_is_no_signal(name: str):
+    """A column without a name is left out with a warning, unless it is asked for."""
+    table = TABLE.drop("plan", "firm")
+    results = IntentModel().fit(
+        table.with_row_index(name or "index").rename({name or "index": name}), outcome="renewed"
+    )
+    assert numbers_of(results) == numbers_of(IntentModel().fit(table, outcome="renewed"))
+    assert results.warnings == (
+        "not among the signals: a column without a name, such as an index saved with the table",
+    )
+
+
 TEXT = TABLE.with_columns(day=pl.lit(date(2026, 3, 3)), one=pl.lit(1.5), half=pl.lit(0.5), many=pl.lit(10**9))
 
 

@@ -93,7 +93,7 @@ def test_a_near_name_of_the_outcome_is_one_warning():
     )
     (beside,) = name_warnings(events_of(event(0, DEMO), event(1, "demo_requested")))
     assert beside.startswith("'demo_requested', of 1 event, is near 'Demo Requested' but not counted as it (")
-    other, none = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
+    none, other = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
     assert "is near 'White Paper Downloaded'" in other
     assert "names of their own: 'Deal Signed' (1), 'Whitepaper Download' (1)" in none
 
