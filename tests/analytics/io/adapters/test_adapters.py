@@ -13,11 +13,13 @@ import pytest
 from event_files import EXPORTS, page, read_all
 
 from analytics.errors import EventFileError
+from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import COLUMNS
 from analytics.io.adapters import registry
 from analytics.io.adapters.adapter import Adapter, Record
 from analytics.io.adapters.clocks import from_epoch
 from analytics.io.adapters.devices import device_type
+from analytics.io.flatten import flatten
 from analytics.io.reading import EventFormat
 from analytics.statistics.funnel import FunnelStatistics
 from scenarios.run.events_analysis import analyze
@@ -163,6 +165,22 @@ def test_a_visit_of_matomo_is_several_events() -> None:
     assert frame["context_location_country"].unique().to_list() == ["DE"]
     assert frame["context_device_type"].unique().to_list() == ["mobile"]
     assert frame["timestamp"].dt.strftime("%H:%M:%S").to_list() == ["10:00:00", "10:01:00", "10:01:30", "10:01:35"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "channel"),
+    [("search", "Google", "organic_search"), ("social", "Mastodon", "organic_social"), ("direct", "", "direct")],
+)
+def test_matomo_may_have_the_name_of_a_referrer_alone(kind: str, name: str, channel: str) -> None:
+    """Search engines often hide the address; where there is one, it counts."""
+    actions = [{"type": "action", "url": f"https://acme.io/{i}", "timestamp": 1_772_532_000 + i} for i in range(2)]
+    visit = {"idVisit": 1, "visitorId": "v", "referrerType": kind, "referrerName": name, "referrerUrl": ""}
+    adapter = registry.find_adapter("matomo")
+    events = [adapter.event(record) for record in adapter.split(visit | {"actionDetails": actions})]
+    assert enrich(flatten(events).frame)["channel"][0] == channel
+    assert "campaign" not in events[1]["context"]
+    (event, _) = adapter.split(visit | {"referrerUrl": "https://www.bing.com/", "actionDetails": actions})
+    assert "campaign" not in adapter.event(event)["context"]
 
 
 def test_a_click_identifier_of_ga4_is_a_paid_search() -> None:
