@@ -130,6 +130,8 @@ _MORE: Final = {
     "Hong Kong SAR": "HK",
     "Macao SAR": "MO",
     "Macau SAR": "MO",
+    "Republic of China": "TW",
+    "中華民國": "TW",
     "香港": "HK",
     "澳門": "MO",
     "臺灣": "TW",
@@ -145,6 +147,8 @@ _DIALLING: Final = frozenset(
         [1, 7, 20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), 81, 82, 84, 86],
     )
 ) | frozenset(map(str, range(90, 99)))
+# A language with its country, as browsers write it: de-DE, zh_Hant_TW. DE-BE is a part of a country, Berlin.
+_LOCALE: Final = re.compile(r"[a-z]{2,3}[-_](?:[A-Z][a-z]{3}[-_])?([A-Z]{2})")
 # Names of hours that several countries keep, which the database gives to one of them.
 _SHARED_ZONES: Final = frozenset(["cet", "eet", "est", "met", "wet"])
 
@@ -154,7 +158,7 @@ def country_of(text: str) -> str | None:
     """Return the ISO 3166-1 alpha-2 code of a country.
 
     Args:
-        text: Alpha-2 or alpha-3 code, numeric code, or name in English, German, French, Spanish, Italian, Dutch or an
+        text: Alpha-2 or alpha-3 code, numeric code, locale (``de-AT``), or name in one of ten larger languages or an
             official language of the country, in either case. A numeric code may lack its zeros, unless it is a
             dialling code too. Word order, accents and articles make no difference: ``Korea, Republic of``.
 
@@ -165,7 +169,8 @@ def country_of(text: str) -> str | None:
     >>> country_of("at"), country_of("DEU"), country_of("Belgium"), country_of("Österreich"), country_of("Narnia")
     ('AT', 'DE', 'BE', 'AT', None)
     """
-    code = text.strip().upper()
+    locale = _LOCALE.fullmatch(text.strip())
+    code = locale[1] if locale else text.strip().upper()
     # Most streams have codes, for which no list is loaded.
     if code in REGION_OF_COUNTRY:
         return code
@@ -216,7 +221,7 @@ def _names() -> dict[tuple[str, ...], str]:
     from babel import Locale  # noqa: PLC0415 - likewise
 
     own = [(name, country.alpha2) for country in iso3166.countries for name in (country.name, country.apolitical_name)]
-    for language in ("en", "de", "fr", "es", "it", "nl"):
+    for language in ("en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "ja", "zh", "zh_Hant"):
         own += [(name, code) for code, name in Locale(language).territories.items() if code in REGION_OF_COUNTRY]
     native = files("analytics.events").joinpath("data/native_names.txt").read_text("utf-8").splitlines()
     rows = (line.split(": ", 1) for line in native if not line.startswith("#"))

@@ -36,6 +36,13 @@ def test_every_country_by_code_and_name(kind: str):
         assert country_of(Locale("en").territories[country.alpha2]) == country.alpha2
 
 
+@pytest.mark.parametrize("language", ["de", "fr", "es", "pt", "it", "nl", "pl", "sv", "ja", "zh", "zh_Hant"])
+def test_every_country_by_its_name_in_larger_languages(language: str):
+    """As CLDR writes it; a name of two countries would be neither's."""
+    names = Locale.parse(language).territories
+    assert {code: country_of(names[code]) for code in REGION_OF_COUNTRY} == {code: code for code in REGION_OF_COUNTRY}
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     {
@@ -46,6 +53,8 @@ def test_every_country_by_code_and_name(kind: str):
         "UAE": "AE", "U.A.E.": "AE", "Hongkong": "HK", "Hong Kong SAR": "HK", "Россия": "RU", "Polska": "PL",
         "Danmark": "DK", "Norge": "NO", "Sverige": "SE", "Suomi": "FI", "日本": "JP", "中国": "CN", "한국": "KR",
         "8": "AL", "76": "BR", "040": "AT", "40": None, "44": None,
+        "de-DE": "DE", "zh_Hant_TW": "TW", "DE-BE": None, "Republic of China": "TW", "中華民國": "TW",
+        "People's Republic of China": "CN", "オーストリア": "AT", "奥地利": "AT", "Estados Unidos": "US",
         "Guinea": "GN", "Republic of": None, "Europe": None, "Narnia": None, "": None, "(not set)": None,
     }.items(),
 )  # fmt: skip
