@@ -33,7 +33,7 @@ from analytics.events.identifiers import BLANKS, WHO, identifier
 from analytics.events.time_values import other_unit, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
-from analytics.io.strict_json import canonical, mended, read_object, shortened
+from analytics.io.strict_json import canonical, joined, mended, read_object, shortened
 
 FlatEvent = dict[str, str | datetime | None]
 """One row of the event table: a value, or None, for each column of the tracking plan."""
@@ -158,7 +158,7 @@ _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 _URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
-_REFERRER: Final = _INDEX["context_page_referrer"]
+_REFERRER, _ARMS = _INDEX["context_page_referrer"], _INDEX["context_experiments"]
 _WHO: Final = tuple(_INDEX[name] for name in WHO)
 _BROWSER, _PERSON = _WHO[:2]
 
@@ -260,6 +260,8 @@ def flat_row(event: dict[str, Any]) -> Row:
         _fall_back(row, rest, _FALLBACKS[event["type"]])
     if "context" in rest:
         _add_search(row, rest["context"])
+    if row[_ARMS] is not None:
+        row[_ARMS] = joined(row[_ARMS])
     row[_EXTRA] = _extra(rest) if rest else None
     return row
 

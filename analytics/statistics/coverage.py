@@ -12,12 +12,17 @@ from typing import Final
 import polars as pl
 
 from analytics.events.event_names import near_names, unknown_names
+from analytics.events.geography import country_of
+from analytics.events.identifiers import identifier
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
 
 _MOST_NAMED: Final = 3
 """Identifiers that a warning names; the rest is counted."""
+
+_NO_COUNTRY: Final = frozenset({"XX", "ZZ"})
+"""Codes that services write for an unknown country."""
 
 _KINDS: Final = {
     "anonymous_id": ("browser", "browsers"),
@@ -48,6 +53,7 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
     yield from _no_page_views(events)
     yield from _requests_without_page_view(events, stitch=stitch)
     yield from _users_without_browser(persons)
+    yield from _unknown_countries(events)
     if stitch:
         yield from _shared_browsers(persons)
         yield from _over_merges(persons)
@@ -140,6 +146,26 @@ def _users_without_browser(persons: Persons) -> Iterator[str]:
             f"{n:,} of {n_users:,} user ids {'was' if n == 1 else 'were'} never seen with a browser; if they visited "
             "the site, their page views count as those of somebody else"
         )
+
+
+def _unknown_countries(events: pl.DataFrame) -> Iterator[str]:
+    texts = events["context_location_country"].cast(pl.String).drop_nulls().value_counts()
+    # What is written where no country is known, such as "(not set)", misleads nobody.
+    unknown = [(text, n) for text, n in texts.iter_rows() if _is_unknown_country(text)]
+    if not unknown:
+        return
+    n = sum(each for _, each in unknown)
+    unknown.sort(key=lambda each: (-each[1], each[0]))
+    named = ", ".join(f"{text!r} ({each:,})" for text, each in unknown[:_MOST_NAMED])
+    more = f", and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+    yield (
+        f"{n:,} {'event has a country that is' if n == 1 else 'events have countries that are'} not known: "
+        f"{named}{more}; the time zone, if there is one, gives their region"
+    )
+
+
+def _is_unknown_country(text: str) -> bool:
+    return country_of(text) is None and identifier(text) is not None and text.strip().upper() not in _NO_COUNTRY
 
 
 def _shared_browsers(persons: Persons) -> Iterator[str]:

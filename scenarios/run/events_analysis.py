@@ -323,11 +323,12 @@ class ArrivalSorter:
             yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"
 
     def nobody(self) -> Iterator[str]:
-        """Yield a note of the identifiers that stand for nobody, the most frequent first, if there are any."""
-        if found := self._ids_of_nobody.most_common():
+        """Yield a note of the texts that stand for nobody where an identifier should be, the most frequent first."""
+        # An empty text is what libraries send of a visitor who has not signed in.
+        if found := [(text, n) for text, n in self._ids_of_nobody.most_common() if text]:
             shown = ", ".join(f"{text!r} ({n:,})" for text, n in found[:_SHOWN]) + (", …" if found[_SHOWN:] else "")
             yield (
-                f"{self._ids_of_nobody.total():,} identifiers stand for nobody and are read as missing: {shown}; a "
+                f"{sum(n for _, n in found):,} identifiers stand for nobody and are read as missing: {shown}; a "
                 "real user with one of them needs another, such as 'user-0'"
             )
 

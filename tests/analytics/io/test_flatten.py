@@ -266,3 +266,18 @@ def test_no_bytes_raise(raw: bytes):
     """Any bytes become a row or a dead letter that keeps them."""
     result = track_view(raw)
     assert isinstance(result, dict) or result.raw == raw
+
+
+@pytest.mark.parametrize(
+    ("experiments", "arms"),
+    [
+        ("price=A;chat=on", "price=A;chat=on"),
+        ({"price": "A", "chat": True, "rank": 2, "off": None}, "chat=true;price=A;rank=2"),
+        ('{"price": "A"}', "price=A"),
+        ({"price": {"arm": "A"}}, '{"price":{"arm":"A"}}'),
+        ("{price", "{price"),
+    ],
+)
+def test_arms_of_experiments_are_read_from_objects_too(experiments: object, arms: str | None):
+    """An object has them by the names of their experiments; what has no arms stays as it is."""
+    assert row_of(context={"experiments": experiments})["context_experiments"] == arms

@@ -129,10 +129,12 @@ def test_names_of_ones_own_count_in_stores_as_in_analyses() -> None:
 
 
 def test_identifiers_of_nobody_are_named() -> None:
-    """A real user 0 would not be lost unsaid."""
-    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u"))]))
+    """A real user 0 would not be lost unsaid; an empty text is what libraries send of those without one."""
+    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u", "", ""))]))
     warnings = Ended("analyze", "e.json", "--json").json["warnings"]
-    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1)" in text for text in warnings)
+    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1);" in text for text in warnings)
+    Path("e.json").write_text(json.dumps([page(n, userId="") for n in range(3)]))
+    assert not any("stand for nobody" in text for text in Ended("analyze", "e.json", "--json").json["warnings"])
 
 
 def test_columns_that_are_not_read_are_named() -> None:
