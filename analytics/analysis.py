@@ -154,10 +154,12 @@ class Analysis:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which built-in signals and channels the settings define anew."""
-        own = self.settings.own_definitions
-        return tuple(
-            f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names
+        """How many events are of bots, and which built-in signals and channels the settings define anew."""
+        own, n_bots = self.settings.own_definitions, int(self.events["is_bot"].sum())
+        of_bots = [f"{n_bots:,} of {self.events.height:,} events are of bots, and in no figure"] if n_bots else []
+        return (
+            *of_bots,
+            *(f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names),
         )
 
     @cached_property

@@ -40,7 +40,7 @@ def sent_by_server() -> pl.Expr:
     True
     """
     library = pl.col("context_library_name").map_batches(_of_servers, return_dtype=pl.Boolean).fill_null(value=False)
-    is_view = _CALL.is_in([CallType.PAGE, CallType.SCREEN]).fill_null(value=False)
+    is_view = _CALL.is_in([str(CallType.PAGE), str(CallType.SCREEN)]).fill_null(value=False)
     return ~is_view & (sent_by_channel().is_not_null() | library)
 
 

@@ -343,8 +343,9 @@ def _refuse_too_few(outcome: Floats, n_terms: int) -> None:
     n_requests = int(outcome.sum())
     rarer = min(n_requests, len(outcome) - n_requests)
     if rarer < max(n_terms, 2):
+        for_terms = f" for {n_terms} signals" if n_terms else ""
         raise TooFewVisitsError(
-            f"{len(outcome)} visits with {n_requests} requests are too few for {n_terms} signals; observe longer "
+            f"{len(outcome)} visits, {n_requests} of them with a request, are too few{for_terms}; observe longer "
             "or use fewer signals (rule of thumb: 10 requests per signal)"
         )
 

@@ -71,7 +71,9 @@ def countable(events: pl.DataFrame) -> pl.DataFrame:
     gaps = {
         "a time": pl.col("event_time").is_null(),
         "an identifier of a browser or person": pl.all_horizontal(pl.col(VISITOR_COLUMNS).is_null()),
-        f"a type of {', '.join(CallType)}{others and f' (but {others})'}": ~pl.col("type").is_in(list(CallType)),
+        f"a type of {', '.join(CallType)}{others and f' (but {others})'}": ~pl.col("type")
+        .cast(pl.String)
+        .is_in([str(each) for each in CallType]),
     }
     found = table.select(gap.fill_null(value=True).alias(name) for name, gap in gaps.items())
     n = int(found.select(pl.any_horizontal(pl.all()).sum()).item())

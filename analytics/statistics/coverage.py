@@ -51,6 +51,7 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
     if events.is_empty():
         return
     yield from _no_page_views(events)
+    yield from _requests_at_once(events)
     yield from _requests_without_page_view(events, stitch=stitch)
     yield from _users_without_browser(persons)
     yield from _unknown_countries(events)
@@ -117,6 +118,23 @@ def _no_page_views(events: pl.DataFrame) -> Iterator[str]:
         )
     elif views["is_bot"].all():
         yield f"all {views.height:,} page views are of bots, so there are no visitors, visits or rates"
+
+
+def _requests_at_once(events: pl.DataFrame) -> Iterator[str]:
+    """The model goes by what was seen strictly before a request: nothing, where times are cut to the minute or day."""
+    people = (
+        events.lazy().filter(~pl.col("is_bot")).select(VISITOR, "event_time", "type", "event").drop_nulls("visitor")
+    )
+    times = people.group_by("visitor").agg(
+        view=pl.col("event_time").filter(pl.col("type") == CallType.PAGE).min(),
+        request=pl.col("event_time").filter(pl.col("event") == _DEMO).min(),
+    )
+    at_once, n = times.select((pl.col("view") == pl.col("request")).sum(), pl.col("request").count()).collect().row(0)
+    if at_once:
+        yield (
+            f"{at_once:,} of {n:,} visitors with a demo request made it at the very time of their first page view, so "
+            "that the model knows of no visit before it: were the times cut to the minute or the day?"
+        )
 
 
 def _requests_without_page_view(events: pl.DataFrame, *, stitch: bool) -> Iterator[str]:

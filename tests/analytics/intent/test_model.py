@@ -434,7 +434,7 @@ NO_VALUE = r"no value \(null, NaN or infinite\) in {} \(3\)"
         (
             pl.concat([VISITS.filter(ASKED)[2:4], VISITS.filter(~ASKED).head(8)]),
             TooFewVisitsError,
-            "10 visits with 2 requests are too few for 3 signals.*observe longer",
+            "10 visits, 2 of them with a request, are too few for 3 signals.*observe longer",
         ),
         (with_hole("security_page_view", None), VisitTableError, NO_VALUE.format("security_page_view")),
         (with_hole("log_session_minutes", float("nan")), VisitTableError, NO_VALUE.format("log_session_minutes")),
