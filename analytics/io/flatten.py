@@ -259,17 +259,21 @@ def flat_row(event: dict[str, Any]) -> Row:
     if event["type"] in _FALLBACKS:
         _fall_back(row, rest, _FALLBACKS[event["type"]])
     if "context" in rest:
-        _add_search(row, rest["context"])
+        _add_search(row, rest["context"], "page")
+    if "properties" in rest and event["type"] == CallType.PAGE:
+        _add_search(row, rest, "properties")
     row[_EXTRA] = _extra(rest) if rest else None
     return row
 
 
-def _add_search(row: Row, context: object) -> None:
-    """Complete an address without a query by the page's ``search``, where some senders have it alone."""
-    page = context.get("page") if isinstance(context, dict) else None
-    search = page.get("search") if isinstance(page, dict) else None
+def _add_search(row: Row, holder: object, key: str) -> None:
+    """Complete an address without a query by the page's ``search``, or by its other address, where some have it."""
     url = row[_URL] or row[_PATH] or ""
-    if isinstance(search, str) and search.strip("?") and "?" not in url:
+    page = holder.get(key) if isinstance(holder, dict) else None
+    if not isinstance(page, dict) or "?" in url:
+        return
+    queries = (page.get("search"), str(page.get("url", "")).partition("#")[0].partition("?")[2])
+    if search := next((each for each in queries if isinstance(each, str) and each.strip("?")), None):
         address, mark, fragment = url.partition("#")
         row[_URL] = f"{address}?{search.removeprefix('?')}{mark}{fragment}"
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, cast
 import polars as pl
 
 from analytics.errors import EventFileError, EventFileWarning
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.adapters.adapter import Adapter, Json, Record
 from analytics.io.adapters.registry import recognised
 from analytics.io.adapters.snowplow import TSV_COLUMNS
@@ -159,7 +160,8 @@ def is_plain(path: Path, form: EventFormat) -> bool:
         with opened(path) as file:
             head = file.peek(HEAD)
             if head.startswith(PARQUET_MAGIC):
-                return "type" in pl.read_parquet_schema(path)
+                columns = pl.read_parquet_schema(path).keys()
+                return "type" in columns and columns <= EVENT_SCHEMA.keys()
             if head.startswith(GZIP_MAGIC):
                 with gzip.open(file) as inner:
                     head = buffered(cast("BinaryIO", inner)).peek(HEAD)
