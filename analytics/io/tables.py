@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
@@ -37,6 +38,9 @@ _SEARCH: Final = "context_page_search"
 _CHANNEL: Final = "channel"
 _IDENTIFIERS: Final = ("anonymous_id", "user_id")
 
+# Tables that a warehouse keeps beside those of events: a row is somebody's latest traits.
+_NO_EVENTS: Final = frozenset({"users", "accounts"})
+
 # Beginnings of files' names that say nothing, as systems that write several files give them.
 _PART: Final = re.compile(r"(part|data|export|run|chunk|\d)", re.IGNORECASE)
 _NUMBERS: Final = re.compile(r"([-_. ](part|\d)[-_.\dt:z]*)+$", re.IGNORECASE)
@@ -56,7 +60,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
         n_rows: Rows in a batch.
 
     Raises:
-        EventFileError: A row has more cells than the header, or the text is not UTF-8.
+        EventFileError: A row has more cells than the header, two columns have one name, or the text is not UTF-8.
 
     >>> [table.rows() for table in csv_tables(io.BytesIO(b"a,b\n1,\n2,x"), "a.csv", ",", 1)]
     [[('1', None)], [('2', 'x')]]
@@ -65,7 +69,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         rows = csv.reader(text, delimiter=delimiter)
-        header = [name or "index" for name in next(rows)]
+        header = _unique([name or "index" for name in next(rows)], name)
         batch: list[list[str | None]] = []
         for number, row in enumerate(rows, 1):
             if len(row) > len(header):
@@ -84,6 +88,13 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
         # A reader that stops early may have closed the file before.
         with suppress(ValueError):
             text.detach()
+
+
+def _unique(header: list[str], name: str) -> list[str]:
+    twice = [column for column, n in Counter(header).items() if n > 1]
+    if twice:
+        raise EventFileError(f"{name}: there is more than one column {', '.join(map(repr, twice))}; rename one of them")
+    return header
 
 
 def _text_table(header: list[str], rows: list[list[str | None]]) -> pl.DataFrame:
@@ -241,6 +252,16 @@ def table_name(path: str) -> str:
     words = [word for word in file.name.lower().split(".") if _NUMBERS.sub("", word) in _CALL_OF_TABLE]
     name = words[0] if words else stem
     return _NUMBERS.sub("", warehouse_name(name.lower()) if not words else name)
+
+
+def holds_traits(columns: Sequence[str], name: str) -> bool:
+    """Whether a table holds what is known of users or accounts, not events, by its name.
+
+    >>> holds_traits(["id", "email"], "wh/users.csv"), holds_traits(["type", "user_id"], "users.csv")
+    (True, False)
+    """
+    is_of_events = {"type", "event", "event_text", "message_id"} & set(map(_plain_name, columns))
+    return table_name(name) in _NO_EVENTS and not is_of_events
 
 
 def _title(name: str) -> str:
