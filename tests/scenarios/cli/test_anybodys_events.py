@@ -15,6 +15,8 @@ from command_line import Ended
 from event_files import EXPORTS, LINES, PAGES, page
 
 from analytics.durable.recovery import read_store
+from scenarios.errors import InputError
+from scenarios.run.events_analysis import analyze
 
 
 def both(*inputs: object, **options: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -259,3 +261,9 @@ def test_an_empty_file_is_named_beside_events() -> None:
     done = Ended("ingest", "events", "empty", "--store", "store", "--json").json
     assert done["warnings"] == ["nothing was read from empty: no events there"]
     assert Ended("ingest", "events", "--store", "store", "--json").json["warnings"] == []
+
+
+def test_a_table_is_no_path() -> None:
+    """The error says what takes one, instead of naming its columns as files."""
+    with pytest.raises(InputError, match=r"is a table, not a path; fs\.Analysis\(table\) takes one"):
+        analyze(pl.DataFrame({"type": ["page"]}))  # type: ignore[arg-type]
