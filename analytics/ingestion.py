@@ -158,10 +158,8 @@ def ingest(
     3
     """
     if backfill and (live or follow):
-        wrong = "live" if live else "followed"
-        raise AnalyticsError(
-            f"a backfill is of the past, and cannot be {wrong}: backfill first, then ingest without it"
-        )
+        wrong = f"cannot be {'live' if live else 'followed'}"
+        raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
@@ -183,8 +181,9 @@ def ingest(
                     break
             store.checkpoint()
             acknowledger.acknowledge()
-            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
-            return done if backfill or done.was_stopped else replace(done, empty=_unread(names, store.offsets))
+            # A backfill sorts events into files of its own, and has no offsets of its sources.
+            empty = () if backfill or stop.is_set() else _unread(names, store.offsets)
+            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
 
 
 def _unread(names: Sequence[str], offsets: Mapping[str, Offset]) -> tuple[str, ...]:

@@ -182,8 +182,8 @@ def _unused(frame: pl.DataFrame, others: set[str], references: Mapping[str, Any]
 
 def _unused_warnings(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
     kinds = {name: kind_of(frame[name]) for name in names if not _NAMELESS.fullmatch(name)}
-    texts = ", ".join(f"{name} ({kind})" if kind else name for name, kind in kinds.items())
-    warnings = [f"not among the signals, as they are not numbers: {texts} (categories would use them)"] if texts else []
+    texts = ", ".join(f"{name}, which holds {kind}" if kind else name for name, kind in kinds.items())
+    warnings = [f"not among the signals, as they are not numbers: {texts}; categories would use them"] if texts else []
     if any(map(_NAMELESS.fullmatch, names)):
         warnings.append("not among the signals: a column without a name, such as an index saved with the table")
     return warnings

@@ -131,7 +131,7 @@ def test_without_signals_all_numbers_are_signals():
     results = IntentModel().fit(TABLE, outcome="renewed")
     assert results.terms == ("intercept", *NAMES)
     assert results.warnings == (
-        "not among the signals, as they are not numbers: plan, firm (categories would use them)",
+        "not among the signals, as they are not numbers: plan, firm; categories would use them",
     )
     terms = IntentModel().fit(TABLE, outcome="renewed", account="firm", categories=["plan"]).terms
     assert terms == ("intercept", *NAMES, "plan=pro", "plan=team")

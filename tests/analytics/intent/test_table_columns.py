@@ -58,7 +58,7 @@ def test_an_identifier_among_the_signals_is_a_warning() -> None:
 def test_what_text_holds_is_said(value: object, kind: str, advice: str) -> None:
     """As a warning where the column was not asked for, and as an error where it was."""
     table = {"days": [value] * N, "seats": [row * row for row in range(N)], **OUTCOME}
-    assert f"as they are not numbers: days ({kind})" in own_table(table, None, "bought").warnings[0]
+    assert f"as they are not numbers: days, which holds {kind};" in own_table(table, None, "bought").warnings[0]
     with pytest.raises(VisitTableError, match=f"it holds {kind}: {advice}$"):
         own_table(table, ["days"], "bought")
 
