@@ -267,3 +267,19 @@ def test_a_table_is_no_path() -> None:
     """The error says what takes one, instead of naming its columns as files."""
     with pytest.raises(InputError, match=r"is a table, not a path; fs\.Analysis\(table\) takes one"):
         analyze(pl.DataFrame({"type": ["page"]}))  # type: ignore[arg-type]
+
+
+def test_the_channel_of_servers_keeps_visits_apart() -> None:
+    """An invoice between two page views 50 minutes apart joins them in no form of the table."""
+    times = [("page", "09:00", "web"), ("track", "09:25", "server"), ("page", "09:50", "web")]
+    common = {"anonymous_id": "a", "event": "Invoice Paid"}
+    rows = [
+        common | {"type": call, "message_id": when, "channel": channel, "received_at": f"2026-03-03T{when}:00Z"}
+        for call, when, channel in times
+    ]
+    table = pl.DataFrame(rows)
+    table.write_csv("e.csv")
+    table.write_parquet("e.parquet")
+    table.write_ndjson("e.ndjson")
+    for form in ("csv", "parquet", "ndjson"):
+        assert Ended("analyze", f"e.{form}", "--json").json["totals"]["visits"] == 2
