@@ -257,7 +257,7 @@ def _few_requests(design: Design) -> list[str]:
     if rarer >= _MIN_EVENTS_PER_VARIABLE * n_terms:
         return []
     what = "requests" if rarer == n_requests else "visits without a request"
-    few = f"{rarer} {what} for {n_terms} terms: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
+    few = f"{rarer} {what} for {n_terms} term{'s' * (n_terms != 1)}: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
     return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 

@@ -12,6 +12,7 @@ from .timeline import (
     VISITOR as VISITOR,
     as_categorical as as_categorical,
     changes as changes,
+    countable as countable,
     enriched as enriched,
     first_known as first_known,
     stable_order as stable_order,

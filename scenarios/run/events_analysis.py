@@ -173,7 +173,8 @@ def analyze(
         form: What is known of the inputs beforehand, such as the tool that exported them.
 
     Raises:
-        InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
+        InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all; or a
+            table is given.
 
     >>> import tempfile
     >>> from scenarios import Scenario
@@ -184,6 +185,8 @@ def analyze(
     >>> found.store.counts == run.store.counts
     True
     """
+    if hasattr(inputs, "columns"):
+        raise InputError("inputs: is a table, not a path; fs.Analysis(table) takes one, or write it to a file first")
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()

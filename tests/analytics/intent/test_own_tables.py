@@ -131,7 +131,7 @@ def test_without_signals_all_numbers_are_signals():
     results = IntentModel().fit(TABLE, outcome="renewed")
     assert results.terms == ("intercept", *NAMES)
     assert results.warnings == (
-        "not among the signals, as they are not numbers: plan, firm (categories would use them)",
+        "not among the signals, as they are not numbers: plan, firm; categories would use them",
     )
     terms = IntentModel().fit(TABLE, outcome="renewed", account="firm", categories=["plan"]).terms
     assert terms == ("intercept", *NAMES, "plan=pro", "plan=team")
@@ -216,7 +216,7 @@ TEXT = TABLE.with_columns(day=pl.lit(date(2026, 3, 3)), one=pl.lit(1.5), half=pl
         ({"signals": []}, "signals: name at least one column"),
         ({"signals": ["spend", "spend"]}, "spend: is given twice"),
         ({"signals": ["spend", "renewed"]}, "renewed: is given twice"),
-        ({"signals": ["plan"]}, r"plan: is of type String, neither a number nor boolean; name a text .*\{'plan': '"),
+        ({"signals": ["plan"]}, r"plan: is of type String, neither a number nor boolean; make it a .*--category plan="),
         ({"signals": ["day"]}, "day: is of type Date, neither a number nor boolean"),
         ({"signals": ["spend", "spend:seats"]}, "spend:seats: seats is not among the signals"),
         ({"signals": ["spend"], "categories": {"plan": "free"}}, "categories: plan is not among the signals"),

@@ -114,6 +114,15 @@ def test_an_address_without_a_query_has_that_of_the_search(page: dict[str, Any],
     assert json.loads(row["extra"] or "") == {"context": {"page": {"search": page["search"]}}}
 
 
+@pytest.mark.parametrize("more", [{"search": "?gclid=1"}, {"url": "https://acme.io/p?gclid=1#top"}])
+def test_an_address_without_a_query_has_that_of_the_properties(more: dict[str, Any]):
+    """Some senders have the query of a page in its properties alone; of other calls the url is that of a link."""
+    context = {"page": {"url": "https://acme.io/p"}}
+    assert row_of(context=context, properties=more)["context_page_url"] == "https://acme.io/p?gclid=1"
+    track = row_of(type="track", event="Link Clicked", context=context, properties=more)
+    assert track["context_page_url"] == "https://acme.io/p"
+
+
 def test_the_referrer_of_the_context_is_that_of_the_page():
     """As the Segment Spec has it for mobile libraries."""
     row = row_of(context={"referrer": {"url": "https://www.google.com/"}})

@@ -366,3 +366,11 @@ def test_devices_are_named_as_in_the_plan() -> None:
     assert [device_type(name) for name in names] == [
         "desktop", "mobile", "tablet", "desktop", "mobile", "desktop", "TV",
     ]  # fmt: skip
+
+
+def test_a_selection_of_the_columns_of_snowplow_is_recognised(tmp_path: Path) -> None:
+    """Without the collector's version, by the identifier, the collector's time and the visitor."""
+    row = {"event_id": "1", "collector_tstamp": "2026-03-03 10:00:00", "domain_userid": "a", "event": "page_view"}
+    (tmp_path / "events.json").write_text(json.dumps(row | {"page_url": "https://x.org/"}))
+    found = read_all(tmp_path / "events.json")[0].row(0, named=True)
+    assert (found["type"], found["anonymous_id"], found["context_page_url"]) == ("page", "a", "https://x.org/")
