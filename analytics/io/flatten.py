@@ -267,10 +267,8 @@ def flat_row(event: dict[str, Any]) -> Row:
 def _add_search(row: Row, holder: object, key: str) -> None:
     """Complete an address without a query by the page's ``search``, or by its other address, where some have it."""
     page = holder.get(key) if isinstance(holder, dict) else None
-    if not isinstance(page, dict) or not ("search" in page or "url" in page):
-        return
     url = row[_URL] or row[_PATH] or ""
-    if "?" in url:
+    if not isinstance(page, dict) or not ("search" in page or "url" in page) or "?" in url:
         return
     queries = (page.get("search"), str(page.get("url", "")).partition("#")[0].partition("?")[2])
     if search := next((each for each in queries if isinstance(each, str) and each.strip("?")), None):
