@@ -9,6 +9,7 @@ from .errors import (
     EventFileError as EventFileError,
     EventFileWarning as EventFileWarning,
     EventFrameError as EventFrameError,
+    EventFrameWarning as EventFrameWarning,
     IntentModelError as IntentModelError,
     OneOutcomeError as OneOutcomeError,
     SeparationError as SeparationError,

@@ -11,7 +11,7 @@ import polars as pl
 
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
 from analytics import charts, html, intent as models
-from analytics.errors import IntentModelError
+from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.channels import with_own_channels
 from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
@@ -26,7 +26,7 @@ from analytics.sessions.visits import begins_in, visit_table
 from analytics.settings import AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
-from analytics.statistics.coverage import coverage_warnings
+from analytics.statistics.coverage import coverage_warnings, no_requests
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage, coverage_of_pages
@@ -154,10 +154,12 @@ class Analysis:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which built-in signals and channels the settings define anew."""
-        own = self.settings.own_definitions
-        return tuple(
-            f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names
+        """How many events are of bots, and which built-in signals and channels the settings define anew."""
+        own, n_bots = self.settings.own_definitions, int(self.events["is_bot"].sum())
+        of_bots = [f"{n_bots:,} of {self.events.height:,} events are of bots, and in no figure"] if n_bots else []
+        return (
+            *of_bots,
+            *(f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names),
         )
 
     @cached_property
@@ -186,7 +188,13 @@ class Analysis:
         Raises:
             AnalyticsError: It cannot be fitted to these visits; the message has the reason.
         """
-        results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
+        try:
+            results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
+        except OneOutcomeError:
+            # Where another name was meant, to observe longer would not help.
+            if reason := next(no_requests(self.events), None):
+                raise OneOutcomeError(reason) from None
+            raise
         n_left_out = self.visits.height - self._visits_in_one_arm.height
         warning = f"{n_left_out:,} visits of visitors in several arms of an experiment are left out"
         return replace(results, warnings=(*results.warnings, warning)) if n_left_out else results

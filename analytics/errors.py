@@ -41,6 +41,10 @@ class EventFileWarning(UserWarning):
     """Something in a file of events is not read: a column, or a file of a folder."""
 
 
+class EventFrameWarning(UserWarning):
+    """Events of a table are in no figure, as it is not known what they are, whose, or when they happened."""
+
+
 class IntentModelError(AnalyticsError):
     """The intent model cannot be fitted or has no usable result; the message has the reason and advice."""
 

@@ -59,6 +59,7 @@ class Ingested:
         was_stopped: Whether ``stop`` was set before the end of the sources.
         invalid_by_reason: Dead letters of this time by reason.
         was_backfill: Whether the events were sorted first.
+        empty: Files given by name of which no line or record has ever been read.
         sole_device: The only device with events in the window, where more events are late than are there.
     """
 
@@ -69,6 +70,7 @@ class Ingested:
     was_stopped: bool
     invalid_by_reason: Mapping[DeadLetterReason, int] = field(default_factory=dict)
     was_backfill: bool = False
+    empty: tuple[str, ...] = ()
     sole_device: str | None = None
 
     @property
@@ -81,6 +83,8 @@ class Ingested:
             yield "nothing was read: the sources hold no events"
         elif self.counts.received and self.counts.invalid == self.counts.received:
             yield f"none of {self.counts.received:,} events could be used"
+        if self.store_counts.received and self.empty:
+            yield f"nothing was read from {shown(self.empty)}: no events there"
 
     def _impossible_times(self) -> Iterator[str]:
         if n := self.invalid_by_reason.get(DeadLetterReason.IMPOSSIBLE_TIME, 0):
@@ -154,10 +158,8 @@ def ingest(
     3
     """
     if backfill and (live or follow):
-        wrong = "live" if live else "followed"
-        raise AnalyticsError(
-            f"a backfill is of the past, and cannot be {wrong}: backfill first, then ingest without it"
-        )
+        wrong = f"cannot be {'live' if live else 'followed'}"
+        raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
     stop = stop or threading.Event()
     clock = partial(datetime.now, UTC) if live else None
     with ExitStack() as open_sources:
@@ -179,7 +181,14 @@ def ingest(
                     break
             store.checkpoint()
             acknowledger.acknowledge()
-            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
+            # A backfill sorts events into files of its own, and has no offsets of its sources.
+            empty = () if backfill or stop.is_set() else _unread(names, store.offsets)
+            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
+
+
+def _unread(names: Sequence[str], offsets: Mapping[str, Offset]) -> tuple[str, ...]:
+    """The files among sources that have no offset, as nothing was ever read from them."""
+    return tuple(name for name in names if Path(name).is_file() and str(Path(name).resolve()) not in offsets)
 
 
 def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:

@@ -9,7 +9,8 @@ import polars as pl
 from statsmodels.discrete.discrete_model import Logit
 
 from analytics.intent.model import IntentModel
-from analytics.logit.design import design_matrix, eligible_visits, prepare
+from analytics.logit.design import design_matrix, prepare
+from analytics.logit.eligibility import eligible_visits
 from analytics.logit.likelihood import maximise
 from analytics.signals.definitions import SIGNALS, EverSeen, Signal
 from benchmarks.measuring import Comparison, Subject

@@ -183,6 +183,8 @@ def signals_and_measures_page() -> str:
     )
     return (
         "# Signals and measures\n\n## Intent signals\n\nThe value of a signal is known strictly before the decision. "
+        "An `identify`, `group` or `alias` call counts with the demo request if that is the visitor's next track call "
+        "and follows within 30 seconds: an address given in the demo form is no signal before it. "
         "`expected` is what an analyst would expect of it: high intent, low intent, or context to adjust for.\n\n"
         f"{signals}\n## Measures\n\nClaims, responses of studies and `run.measure()` combine measures with "
         f"`+ - * /`.\n\n{measures}"

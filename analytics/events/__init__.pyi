@@ -76,8 +76,8 @@ from .pages import (
     matching as matching,
     with_pages as with_pages,
 )
-from .server_side import by_server as by_server, sent_by_channel as sent_by_channel
-from .time_values import looks_like_seconds as looks_like_seconds, read_ms as read_ms, read_times as read_times
+from .server_side import by_server as by_server, sent_by_channel as sent_by_channel, sent_by_server as sent_by_server
+from .time_values import other_unit as other_unit, read_ms as read_ms, read_times as read_times
 from .times import (
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from analytics.events.hosts import is_own, is_same_site, is_sign_in, source_category
+from analytics.events.hosts import is_own, is_same_site, is_sign_in, is_web_site, source_category
 
 CHANNELS: Final = (
     "cross_network",
@@ -45,7 +45,7 @@ _SAYS_SOCIAL: Final = re.compile(r"^(?:paid[ _-]?social|cpm[ _-]social)$")
 _DISPLAY: Final = {"display", "banner", "expandable", "interstitial", "cpm"}
 _EMAIL: Final = re.compile(r"^(?:e[ _-]?mail|newsletter)$")
 _SOCIAL: Final = re.compile(r"^(?:(?:organic[ _-])?social|social[ _-](?:network|media)|sm)$")
-_NOTHING: Final = {"", "(none)", "(not set)", "none", "null", "undefined"}
+_NOTHING: Final = {"", "(none)", "(not set)", "none", "null", "undefined", "nan"}
 
 _CLICKS: Final = {
     **dict.fromkeys(("gclid", "gbraid", "wbraid", "gclsrc"), ("google", "cpc")),
@@ -66,9 +66,13 @@ _CLICKS: Final = {
 }
 """Source and medium of each click identifier that networks and mail services append to links."""
 
-_UTM: Final = r"(?:amp;)?utm(?:_|%5f)(?:source|medium|campaign)=[^&#?]+"
-TAGS: Final = rf"(?i)[?&](?:{_UTM}|(?:amp;)?(?:{'|'.join(_CLICKS)})=)"
-"""Regular expression of the parameters of an address that name a campaign; values of click identifiers are left out."""
+# Matomo has names of its own, mtm_ and the older pk_, and reads the others as well.
+_FAMILIES: Final = ("utm", "mtm", "pk")
+_PARTS: Final = ("medium", "source", "campaign")
+_UTM: Final = rf"(?:amp;)?(?:{'|'.join(_FAMILIES)})(?:_|%5f)(?:{'|'.join(_PARTS)})=[^&#?]+"
+# A question mark further on belongs to a value: ?next=https://example.org/?gclid=1
+TAGS: Final = rf"(?i)(?:^\?+|&)(?:{_UTM}|(?:amp;)?(?:{'|'.join(_CLICKS)})=)"
+"""Regular expression of the parameters of a query that name a campaign; values of click identifiers are left out."""
 
 TAGS_OF_FRAGMENT: Final = rf"(?i)[#?&]{_UTM}"
 """The same for what follows a ``#``, where some put UTM parameters so that servers do not see them."""
@@ -113,7 +117,8 @@ def arrival(cause: Cause, own_domains: tuple[str, ...] = ()) -> Arrival:
     """Return where an event came from.
 
     What the event itself has of a campaign comes first, then UTM parameters of the address, then click identifiers,
-    then the referrer. A referrer of one's own site, or a page for signing in, is no arrival.
+    then the referrer. A referrer of one's own site, or a page for signing in, is no arrival; one that is no web site,
+    such as an extension of the browser, counts as none.
 
     Args:
         cause: What the event has of its acquisition.
@@ -125,7 +130,7 @@ def arrival(cause: Cause, own_domains: tuple[str, ...] = ()) -> Arrival:
     ('paid_social', 'direct')
     """
     internal = cause.referrer is not None and _is_internal(cause.referrer, cause.own_host, own_domains)
-    referrer = None if internal else cause.referrer
+    referrer = cause.referrer if cause.referrer and not internal and is_web_site(cause.referrer) else None
     said = _campaign(cause.medium, cause.source, cause.campaign, cause.tags)
     if any(said):
         return Arrival(referrer, default_channel(*said))
@@ -204,8 +209,8 @@ def _of_referrer(host: str) -> str:
 def campaign_of(cause: Cause) -> tuple[str | None, str | None, str | None]:
     """Return source, medium and name of the campaign by which :func:`arrival` judges an event.
 
-    Each is what the event itself has, else the UTM parameter of the address, of which the last of two counts, as in
-    Segment's libraries; source and medium are at last those of a click identifier.
+    Each is what the event itself has, else the UTM parameter of the address (or Matomo's), of which the last of two
+    counts, as in Segment's libraries; source and medium are at last those of a click identifier.
 
     Args:
         cause: What the event has of its acquisition.
@@ -213,8 +218,6 @@ def campaign_of(cause: Cause) -> tuple[str | None, str | None, str | None]:
     >>> campaign_of(Cause(tags="?utm_source=Acme%20News&utm_medium=e+mail")), campaign_of(Cause(tags="?gclid="))
     (('Acme News', 'e mail', None), ('google', 'cpc', None))
     """
-    if cause.tags is None:
-        return cause.source, cause.medium, cause.campaign
     medium, source, name = _campaign(cause.medium, cause.source, cause.campaign, cause.tags)
     return source, medium, name
 
@@ -226,17 +229,20 @@ def _campaign(
     """Medium, source and name of the campaign, each from the first place that has it."""
     pairs = parse_qsl(re.sub("[?#]", "&", tags or ""), keep_blank_values=True)
     query = {name.lower().removeprefix("amp;"): value.strip() for name, value in pairs}
-    medium = _known(medium) or _known(query.get("utm_medium"))
-    source = _known(source) or _known(query.get("utm_source"))
+    tagged = [{name: _known(query.get(f"{family}_{name}")) for name in _PARTS} for family in _FAMILIES]
+    medium, source, campaign = (
+        next(filter(None, (_known(given), *(family[name] for family in tagged))), None)
+        for name, given in zip(_PARTS, (medium, source, campaign), strict=True)
+    )
     clicks = [_CLICKS[name] for name in _CLICKS if name in query]
     if clicks:
         source, medium = source or clicks[0][0], medium or clicks[0][1]
-    return medium, source, _known(campaign) or _known(query.get("utm_campaign"))
+    return medium, source, campaign
 
 
 def _known(value: str | None) -> str | None:
     """The value, if it is one; "(none)" and "(not set)" still say that the link was tagged."""
-    return value if value is not None and value.strip() and value.strip() not in {"null", "undefined"} else None
+    return value if value and value.strip().lower() not in {"", "null", "undefined", "nan"} else None
 
 
 def _plain(value: str | None) -> str | None:

@@ -21,7 +21,8 @@ from analytics.events.event_time import COUNTED_TIME
 from analytics.events.geography import REGION_OF_COUNTRY, country_of, country_of_zone
 from analytics.events.identifiers import WHO, identifiers, in_doubt
 from analytics.events.mail import is_free_mail
-from analytics.events.time_values import looks_like_seconds, read_times
+from analytics.events.server_side import sent_by_server
+from analytics.events.time_values import other_unit, read_times
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, refuse_other_tables
 from analytics.events.user_agents import device_of, is_bot
 
@@ -53,7 +54,7 @@ acquisition. ``default_channel``: the same, but never a channel of one's own.
 ``campaign_source``, ``campaign_medium``, ``campaign_name``: the campaign by which the channel is judged: what the event
 has of it, else the UTM parameters of the page's address, else its click identifiers (source and medium).
 ``company_email``: the address given is not from a free-mail provider; null when none was given.
-``is_bot``: the user agent is that of a bot; never null.
+``is_bot``: the user agent is that of a bot, and the event no server's own; never null.
 """
 
 # User names and ports are skipped: https://google.com@example.org is a page of example.org.
@@ -173,6 +174,9 @@ def _derived(flat: pl.DataFrame, own: OwnNames) -> list[pl.Series]:
         looked_up = pl.concat([flat.select(_ARRIVAL_FACTS), *columns], how="horizontal")
     country, region = _country_and_region(flat)
     (bots,) = _mapped(flat["context_user_agent"], partial(_bots, own=own.bots))
+    if bots.any():
+        # With what a server sends of its own comes the user agent of its HTTP client, not a visitor's.
+        bots &= ~flat.select(sent_by_server()).to_series()
     found = [looked_up["event_time"], looked_up["company_email"], country, region, _device(flat), bots]
     named = {series.name: series for series in (*found, *_arrivals(looked_up, own.domains))}
     return [named[name] for name in DERIVED_SCHEMA]
@@ -303,7 +307,7 @@ def _utc(series: pl.Series, *, strict: bool) -> pl.Series:
     given = series.fill_nan(None) if series.dtype.is_float() else series
     if strict and (n := times.null_count() - given.null_count()):
         first = given.filter(times.is_null() & given.is_not_null())[0]
-        why = ", which looks like epoch seconds, not milliseconds" if looks_like_seconds(first) else ""
+        why = f", which looks like epoch {unit}, not milliseconds" if (unit := other_unit(first)) else ""
         raise EventFrameError(
             f"{_impossible(series, UTC_MS)}: {n:,} of {len(series):,} rows have no time there, such as {first!r}{why}; "
             "an EventStore, or analytics.io.row_validation.usable_events, leaves such rows out"

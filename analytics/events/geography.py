@@ -130,6 +130,8 @@ _MORE: Final = {
     "Hong Kong SAR": "HK",
     "Macao SAR": "MO",
     "Macau SAR": "MO",
+    "Republic of China": "TW",
+    "中華民國": "TW",
     "香港": "HK",
     "澳門": "MO",
     "臺灣": "TW",
@@ -145,6 +147,10 @@ _DIALLING: Final = frozenset(
         [1, 7, 20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67), 81, 82, 84, 86],
     )
 ) | frozenset(map(str, range(90, 99)))
+# A language with its country, as browsers write it: de-DE, zh_Hant_TW. DE-BE is a part of a country, Berlin.
+_LOCALE: Final = re.compile(r"[a-z]{2,3}[-_](?:[A-Z][a-z]{3}[-_])?([A-Z]{2})")
+# Names of hours that several countries keep, which the database gives to one of them.
+_SHARED_ZONES: Final = frozenset(["cet", "eet", "est", "met", "wet"])
 
 
 @lru_cache(10_000)
@@ -152,7 +158,7 @@ def country_of(text: str) -> str | None:
     """Return the ISO 3166-1 alpha-2 code of a country.
 
     Args:
-        text: Alpha-2 or alpha-3 code, numeric code, or name in English, German, French, Spanish, Italian, Dutch or an
+        text: Alpha-2 or alpha-3 code, numeric code, locale (``de-AT``), or name in one of ten larger languages or an
             official language of the country, in either case. A numeric code may lack its zeros, unless it is a
             dialling code too. Word order, accents and articles make no difference: ``Korea, Republic of``.
 
@@ -163,7 +169,8 @@ def country_of(text: str) -> str | None:
     >>> country_of("at"), country_of("DEU"), country_of("Belgium"), country_of("Österreich"), country_of("Narnia")
     ('AT', 'DE', 'BE', 'AT', None)
     """
-    code = text.strip().upper()
+    locale = _LOCALE.fullmatch(text.strip())
+    code = locale[1] if locale else text.strip().upper()
     # Most streams have codes, for which no list is loaded.
     if code in REGION_OF_COUNTRY:
         return code
@@ -177,12 +184,17 @@ def country_of(text: str) -> str | None:
 def country_of_zone(zone: str) -> str | None:
     """Return the country of an IANA time zone; of several, the one after whose city the zone is named.
 
-    Source: ``zone.tab`` of the time zone database, and its links for old names.
+    Args:
+        zone: Name of the time zone, in either case; old names too.
+
+    Returns:
+        The code in capitals; None for UTC, offsets, and names such as ``CET`` that stand for several countries.
+        Source: ``zone.tab`` of the time zone database and, for old names, Unicode CLDR, by Babel.
 
     >>> country_of_zone("Europe/Vienna"), country_of_zone("Asia/Calcutta"), country_of_zone("UTC")
     ('AT', 'IN', None)
     """
-    return _zones().get(zone.strip())
+    return _zones().get(zone.strip().lower())
 
 
 def _words(name: str) -> tuple[str, ...]:
@@ -209,7 +221,7 @@ def _names() -> dict[tuple[str, ...], str]:
     from babel import Locale  # noqa: PLC0415 - likewise
 
     own = [(name, country.alpha2) for country in iso3166.countries for name in (country.name, country.apolitical_name)]
-    for language in ("en", "de", "fr", "es", "it", "nl"):
+    for language in ("en", "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "ja", "zh", "zh_Hant"):
         own += [(name, code) for code, name in Locale(language).territories.items() if code in REGION_OF_COUNTRY]
     native = files("analytics.events").joinpath("data/native_names.txt").read_text("utf-8").splitlines()
     rows = (line.split(": ", 1) for line in native if not line.startswith("#"))
@@ -225,9 +237,13 @@ def _names() -> dict[tuple[str, ...], str]:
 
 @cache
 def _zones() -> dict[str, str]:
-    folder = files("tzdata").joinpath("zoneinfo")
-    rows = [line.split("\t") for line in folder.joinpath("zone.tab").read_text("utf-8").splitlines() if line[0] != "#"]
-    zones = {zone: country for country, _, zone, *_ in rows}
-    # Lines of links: L, the zone, its other name.
-    links = [line.split() for line in folder.joinpath("tzdata.zi").read_text("utf-8").splitlines() if line[:2] == "L "]
-    return {old: zones[new] for _, new, old in links if new in zones} | zones
+    """Countries by the names of zones in small letters."""
+    from babel.core import get_global  # noqa: PLC0415 - only where there are time zones
+
+    table = files("tzdata").joinpath("zoneinfo/zone.tab").read_text("utf-8").splitlines()
+    zones = {zone: country for country, _, zone, *_ in (line.split("\t") for line in table if line[0] != "#")}
+    # Not the links of the time zone database: they lead to merged zones, from Iceland to Abidjan.
+    current = {**get_global("zone_territories"), **zones}
+    old = {name: current[zone] for name, zone in get_global("zone_aliases").items() if zone in current}
+    found = {zone.lower(): country for zone, country in (old | current).items() if country in REGION_OF_COUNTRY}
+    return {zone: country for zone, country in found.items() if zone not in _SHARED_ZONES}

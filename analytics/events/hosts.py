@@ -79,6 +79,16 @@ def is_own(host: str, domains: Collection[str]) -> bool:
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
+def is_web_site(host: str) -> bool:
+    """Return whether a host is in the public web: no extension of a browser, no machine in one's own network.
+
+    >>> is_web_site("partner.org"), is_web_site("localhost"), is_web_site("cjpalhdlnbpafiamejdnhcphjbkeiagm")
+    (True, False, False)
+    """
+    # Their names have no dot, and neither has what is left of [::1] before its colon.
+    return "." in host and not host.startswith("127.") and not host.endswith(".localhost")
+
+
 @lru_cache(_KEPT)
 def is_sign_in(host: str) -> bool:
     """Return whether a host is for signing in, from where visitors come back and do not arrive.

@@ -1,4 +1,7 @@
-"""Events that servers send: they belong to a visitor, but tell nothing of when that visitor was on the site."""
+"""Events that servers send: they belong to a visitor, but tell nothing of when that visitor was on the site.
+
+A page view is the visitor's own, whoever reports it: a site that renders its pages on a server tracks them there.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,29 @@ _SERVER_LANGUAGE: Final = re.compile(
     r"(?:[._ ]?js)?(?:[ -]sdk)?$|^http(?: api|$)"
 )
 
+_CALL: Final = pl.col("type").cast(pl.String)
+
 
 def by_server() -> pl.Expr:
-    """Return whether a server sent an event, on flat events.
+    """Return whether a server sent an event that is no page view, on flat events.
 
-    By ``channel``, which Segment sets; by the library; and by the name of a `track` call that only servers send, which
-    are :data:`analytics.events.SERVER_SIDE_EVENTS`.
+    As :func:`sent_by_server`, or by the name of a `track` call that only servers send, which are
+    :data:`analytics.events.SERVER_SIDE_EVENTS`.
+    """
+    name = pl.when(_CALL == CallType.TRACK).then(pl.col("event").cast(pl.String))
+    return sent_by_server() | name.is_in([str(event) for event in SERVER_SIDE_EVENTS]).fill_null(value=False)
+
+
+def sent_by_server() -> pl.Expr:
+    """Return whether a server sent an event that is no page view: by ``channel``, which Segment sets, or the library.
 
     >>> flat = {"type": "track", "event": "Invoice Paid", "context_library_name": None, "extra": '{"channel":"server"}'}
-    >>> pl.DataFrame([flat]).select(by_server()).item()
+    >>> pl.DataFrame([flat]).select(sent_by_server()).item()
     True
     """
-    name = pl.when(pl.col("type").cast(pl.String) == CallType.TRACK).then(pl.col("event").cast(pl.String))
-    is_server = (
-        sent_by_channel().is_not_null(),
-        pl.col("context_library_name").map_batches(_of_servers, return_dtype=pl.Boolean),
-        name.is_in([str(event) for event in SERVER_SIDE_EVENTS]),
-    )
-    return pl.any_horizontal(each.fill_null(value=False) for each in is_server)
+    library = pl.col("context_library_name").map_batches(_of_servers, return_dtype=pl.Boolean).fill_null(value=False)
+    is_view = _CALL.is_in([str(CallType.PAGE), str(CallType.SCREEN)]).fill_null(value=False)
+    return ~is_view & (sent_by_channel().is_not_null() | library)
 
 
 def sent_by_channel() -> pl.Expr:

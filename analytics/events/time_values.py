@@ -17,6 +17,11 @@ _LAST_MS: Final = epoch_ms(LATEST)
 # As milliseconds, smaller numbers are times before March 1973: much more likely they count seconds.
 _SMALLEST_EPOCH_MS: Final = 10**11
 _SMALLEST_EPOCH_S: Final = 10**8
+# As milliseconds, larger numbers are times after the year 5138: they count microseconds or nanoseconds.
+_LARGEST_EPOCH_MS: Final = 10**14
+_LARGEST_EPOCH_US: Final = 10**17
+# All that CSV can say of a number.
+_DIGITS: Final = re.compile(r"\d{12,14}", re.ASCII)
 
 # What RFC 3339 allows (small letters, leap seconds), BigQuery writes (" UTC") and Snowflake (" +0000"), but
 # `datetime.fromisoformat` does not read.
@@ -35,8 +40,9 @@ def read_ms(value: object) -> int | None:
     """Read a time as whole epoch milliseconds.
 
     Args:
-        value: ISO 8601 text (without a zone it is UTC) or epoch milliseconds, in any spelling of RFC 3339, BigQuery or
-            Snowflake. A number below 10¹¹, a time before March 1973, is not read: it much more likely counts seconds.
+        value: ISO 8601 text (without a zone it is UTC), in any spelling of RFC 3339, BigQuery or Snowflake, or epoch
+            milliseconds, also as text. A number below 10¹¹, a time before March 1973, is not read: it much more likely
+            counts seconds; and from 10¹⁴ on, the year 5138, microseconds.
 
     Returns:
         Milliseconds since 1970; None for what is no time, or in no year from 2 to 9998.
@@ -47,7 +53,7 @@ def read_ms(value: object) -> int | None:
     try:
         if isinstance(value, str):
             ms = _ms_of_text(value)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= _SMALLEST_EPOCH_MS:
+        elif isinstance(value, int | float) and not isinstance(value, bool) and _is_ms(value):
             ms = int(value)
         else:
             return None
@@ -56,16 +62,25 @@ def read_ms(value: object) -> int | None:
     return ms if _FIRST_MS <= ms <= _LAST_MS else None
 
 
-def looks_like_seconds(value: object) -> bool:
-    """Whether a value that is no time is a number, or the text of one, that would be a time in epoch seconds.
+def other_unit(value: object) -> str | None:
+    """The unit in which a number, or the text of one, is a time since 1970, where that is not milliseconds.
 
-    >>> looks_like_seconds(1_772_528_400), looks_like_seconds("1772528400.5"), looks_like_seconds("yesterday")
-    (True, True, False)
+    >>> other_unit(1_772_528_400), other_unit("1772528400000000"), other_unit("yesterday")
+    ('seconds', 'microseconds', None)
     """
     try:
-        return not isinstance(value, bool) and _SMALLEST_EPOCH_S <= float(str(value)) < _SMALLEST_EPOCH_MS
+        number = 0.0 if isinstance(value, bool) else float(str(value))
     except ValueError:
-        return False
+        return None
+    if _SMALLEST_EPOCH_S <= number < _SMALLEST_EPOCH_MS:
+        return "seconds"
+    if _LARGEST_EPOCH_MS <= number < _LARGEST_EPOCH_US:
+        return "microseconds"
+    return "nanoseconds" if _LARGEST_EPOCH_US <= number < _LARGEST_EPOCH_US * 1000 else None
+
+
+def _is_ms(number: float) -> bool:
+    return _SMALLEST_EPOCH_MS <= abs(number) < _LARGEST_EPOCH_MS
 
 
 def read_times(series: pl.Series) -> pl.Series | None:
@@ -85,7 +100,8 @@ def read_times(series: pl.Series) -> pl.Series | None:
     if series.dtype.is_numeric():
         # Other tools have no null among numbers, and use NaN.
         ms = series.fill_nan(None).cast(pl.Int64, strict=False)
-        return ms.set(ms.is_between(-_SMALLEST_EPOCH_MS, _SMALLEST_EPOCH_MS, closed="none"), None).cast(UTC_MS)
+        size = ms.abs()
+        return ms.set((size < _SMALLEST_EPOCH_MS) | (size >= _LARGEST_EPOCH_MS), None).cast(UTC_MS)
     if series.dtype == pl.Null or (series.dtype.is_temporal() and series.dtype not in {pl.Duration, pl.Time}):
         return series.cast(UTC_MS)
     return None
@@ -102,6 +118,8 @@ def _ms_of_text(text: str) -> int:
 
 
 def _ms_of_other_spelling(text: str) -> int:
+    if _DIGITS.fullmatch(text):
+        return int(text)
     if (found := _SPELLING.fullmatch(text)) is None:
         raise ValueError(text)
     minute, second, fraction, offset = found.groups()

@@ -23,6 +23,32 @@ def decimal(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     return f"{rounded:{'+' if sign and rounded else ''},.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def estimate(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Write an estimate with so many decimals, and below 0.01 with three significant digits, in ASCII.
+
+    The effect of one more dollar or millisecond is small, and not 0.
+
+    >>> estimate(0.5), estimate(-0.00123, sign=True), estimate(3e-5, 3), estimate(0.0)
+    ('0.50', '-0.00123', '3.00e-05', '0.00')
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    # 0.00999 to two digits would be 0.01, and to three 0.010.
+    form = "#.3g" if 0 < abs(value) < 0.01 else f".{digits}f"  # noqa: PLR2004 - the last with two decimals
+    return f"{value:{'+' if sign else ''}{form}}"
+
+
+def ratio(value: float | None, digits: int = 2) -> str:
+    """Write a ratio likewise, near 1 with three significant digits of its difference from 1.
+
+    >>> ratio(1.5), ratio(1.0000301234, 3), ratio(0.00123), ratio(1.0)
+    ('1.50', '1.0000301', '0.00123', '1.00')
+    """
+    if value is None or not 0 < abs(value - 1) < 0.01:  # noqa: PLR2004 - as above
+        return estimate(value, digits)
+    return f"{value:.{2 - math.floor(math.log10(abs(value - 1)))}f}"
+
+
 def general(value: float | None, *, sign: bool = False) -> str:
     """Write a number of any size with four significant digits, or all before the point: ``0.01234``, ``12,345``."""
     if value is None:

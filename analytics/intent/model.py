@@ -24,7 +24,16 @@ from analytics.intent.own_tables import Categories, own_table
 from analytics.intent.results import IntentResults
 from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
 from analytics.logit.clusters import cluster_numbers
-from analytics.logit.design import INTERCEPT, Design, Integers, eligible_visits, prepare
+from analytics.logit.design import (
+    ALWAYS_WITH,
+    INTERCEPT,
+    NEVER_WITHOUT,
+    OUTCOME_ITSELF,
+    Design,
+    Integers,
+    prepare,
+)
+from analytics.logit.eligibility import eligible_visits
 from analytics.logit.estimation import Estimate, estimate
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
@@ -194,7 +203,7 @@ class IntentModel:
         """Estimate the coefficients, and keep what diagnostics need.
 
         Args:
-            eligible: The visits to fit, as of :func:`analytics.logit.design.eligible_visits`.
+            eligible: The visits to fit, as of :func:`analytics.logit.eligibility.eligible_visits`.
             names: Columns of the signals; other columns than the model's own where another form of one is tried.
             interactions: Products of these.
 
@@ -209,10 +218,23 @@ class IntentModel:
 
 
 def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
-    warnings = [*_few_requests(basis.design), *_few_accounts(visits, basis.clusters)]
+    design = basis.design
+    warnings = [*_because_of_request(design), *_few_requests(design), *_few_accounts(visits, basis.clusters)]
     if basis.estimate.estimator == "firth":
-        warnings.append(_penalty(basis.design, basis.estimate))
+        warnings.append(_penalty(design, basis.estimate))
     return tuple(warnings)
+
+
+def _because_of_request(design: Design) -> list[str]:
+    """Warn of signals that may be known because of the request, instead of predicting it."""
+    suspects = {term: reason for term, reason in design.dropped.items() if reason == OUTCOME_ITSELF}
+    suspects |= {term: cell for term, cell in design.separated.items() if cell in {ALWAYS_WITH, NEVER_WITHOUT}}
+    return [
+        f"{term}: {reason}. The data cannot show whether it predicts requests or is known because of them: check that "
+        "it is known before the request, or leave it out of the signals"
+        for term, reason in suspects.items()
+        if len(interaction_parts(term)) == 1
+    ]
 
 
 def _lost_effects(design: Design, truth: Mapping[str, float]) -> list[str]:
@@ -235,7 +257,7 @@ def _few_requests(design: Design) -> list[str]:
     if rarer >= _MIN_EVENTS_PER_VARIABLE * n_terms:
         return []
     what = "requests" if rarer == n_requests else "visits without a request"
-    few = f"{rarer} {what} for {n_terms} terms: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
+    few = f"{rarer} {what} for {n_terms} term{'s' * (n_terms != 1)}: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
     return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 

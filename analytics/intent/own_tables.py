@@ -7,6 +7,7 @@ level but the reference, and a row that stands for several is repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -18,11 +19,15 @@ import polars as pl
 
 from analytics.errors import OneOutcomeError, VisitTableError
 from analytics.events.identifiers import identifiers
+from analytics.intent.table_columns import advice_on, identifier_warnings, kind_of
 from analytics.logit.design import INTERCEPT
 from analytics.signals.definitions import interaction_parts
 
 _RESERVED: Final = frozenset({INTERCEPT, "requested_demo", "account", "anonymous_id"})
 """Names that a visit table has columns of, and so signals may not have."""
+
+_NAMELESS: Final = re.compile(r"\s*(?:Unnamed: \d+)?")
+"""Name of an index that pandas saved in a CSV, and the one by which it reads that again."""
 
 _MOST_LEVELS: Final = 100
 _MOST_ROWS: Final = 20_000_000
@@ -100,19 +105,18 @@ def own_table(
     >>> table = {"a": [1, 2, None], "plan": ["pro", "free", "pro"], "y": [1, 0, 1]}
     >>> own = own_table(table, None, "y", categories=["plan"])
     >>> own.visits.columns, own.warnings
-    (['a', 'plan=pro', 'requested_demo', 'anonymous_id'], ('1 of 3 rows are left out: no value in a (1)',))
+    (['a', 'plan=pro', 'requested_demo', 'anonymous_id'], ('1 of 3 rows is left out: no value in a (1)',))
     """
+    others = {name for name in (outcome, account, weights) if name is not None}
     frame = _frame(table)
     references = categories if isinstance(categories, Mapping) else dict.fromkeys(categories or ())
-    others = {name for name in (outcome, account, weights) if name is not None}
     ignored = [] if terms is not None else _unused(frame, others, references)
     wanted = terms if terms is not None else [name for name in frame.columns if name not in {*others, *ignored}]
     names = [name for name in wanted if name in frame.columns or ":" not in name]
     _refuse_names(frame, names, others, references)
     complete, warnings = _complete(frame, [*names, outcome, *([weights] if weights else [])])
-    if ignored:
-        listed = ", ".join(ignored)
-        warnings.append(f"not among the signals, as they are not numbers: {listed} (categories would use them)")
+    warnings += _unused_warnings(frame, ignored)
+    warnings += identifier_warnings(complete[name] for name in names if name not in references)
     encoded = {name: _levels(complete[name], references[name]) for name in names if name in references}
     columns = {name: _expanded(complete[name], encoded.get(name)) for name in names}
     rows = complete.select(
@@ -170,8 +174,19 @@ def _unused(frame: pl.DataFrame, others: set[str], references: Mapping[str, Any]
     return [
         name
         for name, dtype in frame.schema.items()
-        if not (name in others or name in references or dtype.is_numeric() or dtype == pl.Boolean)
+        if name not in others
+        and name not in references
+        and (_NAMELESS.fullmatch(name) or not (dtype.is_numeric() or dtype == pl.Boolean))
     ]
+
+
+def _unused_warnings(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    kinds = {name: kind_of(frame[name]) for name in names if not _NAMELESS.fullmatch(name)}
+    texts = ", ".join(f"{name}, which holds {kind}" if kind else name for name, kind in kinds.items())
+    warnings = [f"not among the signals, as they are not numbers: {texts}; categories would use them"] if texts else []
+    if any(map(_NAMELESS.fullmatch, names)):
+        warnings.append("not among the signals: a column without a name, such as an index saved with the table")
+    return warnings
 
 
 def _refuse_names(frame: pl.DataFrame, names: list[str], others: set[str], references: Mapping[str, Any]) -> None:
@@ -190,10 +205,7 @@ def _refuse_names(frame: pl.DataFrame, names: list[str], others: set[str], refer
             raise VisitTableError(f"{name}: {why}; rename the column")
         dtype = frame.schema[name]
         if name not in references and not (dtype.is_numeric() or dtype == pl.Boolean):
-            raise VisitTableError(
-                f"{name}: is of type {dtype}, neither a number nor boolean; name a text column in categories, with its "
-                f"reference level, such as categories={{{name!r}: {str(frame[name].drop_nulls().first())!r}}}"
-            )
+            raise VisitTableError(f"{name}: is of type {dtype}, neither a number nor boolean; {advice_on(frame[name])}")
     if unused := [name for name in references if name not in names]:
         raise VisitTableError(f"categories: {', '.join(unused)} is not among the signals")
 
@@ -213,7 +225,8 @@ def _complete(frame: pl.DataFrame, used: Sequence[str]) -> tuple[pl.DataFrame, l
         raise VisitTableError(
             f"no row has a value in every column; without one are {reasons or 'all: there is no row'}"
         )
-    left_out = f"{n_missing:,} of {frame.height:,} rows are left out: no value in {reasons}"
+    verb = "is" if n_missing == 1 else "are"
+    left_out = f"{n_missing:,} of {frame.height:,} rows {verb} left out: no value in {reasons}"
     return frame.filter(complete), [left_out] if n_missing else []
 
 
@@ -247,9 +260,10 @@ def _accounts(values: pl.Series, warnings: list[str]) -> pl.Series:
     nobody = texts.filter(known.is_null()).drop_nulls()
     if not nobody.is_empty():
         shown = ", ".join(map(repr, nobody.unique().sort().head(3)))
+        rows = "row has" if len(nobody) == 1 else "rows have"
         warnings.append(
-            f"{values.name}: {len(nobody):,} rows have a text that stands for no account ({shown}), and count as one "
-            "cluster each"
+            f"{values.name}: {len(nobody):,} {rows} a text that stands for no "
+            f"account ({shown}); each such row is a cluster of its own"
         )
     return known
 

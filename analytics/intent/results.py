@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from analytics import html
 from analytics.errors import IntentModelError
+from analytics.html.numbers import estimate, p_value, ratio
 from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
@@ -40,6 +41,14 @@ _SUMMARY: Final = (
     "true_coefficient",
     "ci_covers_truth",
 )
+
+_CELLS: Final[Mapping[str, Callable[[float], str]]] = {
+    **dict.fromkeys(("coefficient", "standard_error", "average_marginal_effect"), partial(estimate, digits=3)),
+    **dict.fromkeys(("odds_ratio", "odds_ratio_low", "odds_ratio_high"), partial(ratio, digits=3)),
+    "p_adjusted": p_value,
+    "true_coefficient": "{:.3f}".format,
+}
+"""How a text shows the numbers of the summary."""
 
 _REQUESTED: Final = "requested_demo"
 
@@ -326,10 +335,13 @@ class IntentResults:
             return {"not_available": str(error)}
 
     def __repr__(self) -> str:
-        with pl.Config(
-            tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=160, float_precision=3
-        ):
-            table = str(self.summary)
+        cells = self.summary.with_columns(
+            pl.Series(name, [None if value is None else form(value) for value in self.summary[name]], dtype=pl.String)
+            for name, form in _CELLS.items()
+            if name in self.summary.columns
+        )
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=160):
+            table = str(cells)
         return "\n".join([self._headline, table, *self._remarks])
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import maximum
+from analytics.logit.scaling import Scaling
 from analytics.statistics.intervals import wilson_interval
 
 
@@ -235,7 +236,7 @@ def _fitted(matrix: Floats, counts: Floats, start: Floats) -> Floats:
     if y.sum() in {0, n.sum()}:
         raise OneOutcomeError("without one of the folds all visits have the same outcome; ask for fewer folds")
     # A rare signal may be constant without one of the folds.
-    identified = _independent(x)
+    identified = _independent(Scaling.of(x).apply(x))
     b = np.zeros(len(start))
     b[identified] = _maximum(x[:, identified], n, y, start[identified])
     return b
@@ -248,8 +249,17 @@ def _independent(matrix: Floats) -> Integers:
     return np.flatnonzero(diagonal > 1e-8)  # noqa: PLR2004 - the share of its length that a column adds
 
 
+def _has_empty_cell(x: Floats, n: Floats, y: Floats) -> bool:
+    """Whether a signal has a value with which every visit, or none, ended in a request."""
+    signals = x[:, [bool(column.min() == 0 and np.isin(column, (0, 1)).all()) for column in x.T]]
+    requests, others = y @ signals, (n - y) @ signals
+    return bool(np.isin([requests, others, y.sum() - requests, (n - y).sum() - others], 0).any())
+
+
 def _maximum(x: Floats, n: Floats, y: Floats, start: Floats) -> Floats:
-    b = maximum(x, n, y, start)
+    # With an empty cell the search would run away until it gives up, which takes most of the time.
+    b = None if _has_empty_cell(x, n, y) else maximum(x, n, y, start)
     if b is not None and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
         return b
-    return PenalisedLogit(x, n, y).coefficients
+    scaling = Scaling.of(x)
+    return scaling.coefficients(PenalisedLogit(scaling.apply(x), n, y).coefficients)

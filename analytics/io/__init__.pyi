@@ -17,6 +17,7 @@ from .reading import (
     is_plain_head as is_plain_head,
     located as located,
     read_events as read_events,
+    unconverted as unconverted,
 )
 from .recognition import description as description, shown as shown
 from .row_validation import usable_events as usable_events

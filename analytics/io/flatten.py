@@ -30,10 +30,10 @@ import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason, RejectedError
 from analytics.events.identifiers import BLANKS, WHO, identifier
-from analytics.events.time_values import looks_like_seconds, read_ms
+from analytics.events.time_values import other_unit, read_ms
 from analytics.events.times import epoch_ms, moment
 from analytics.events.tracking_plan import COLUMNS, EVENT_SCHEMA, UTC_MS, CallType, path_tree
-from analytics.io.strict_json import canonical, mended, read_object, shortened
+from analytics.io.strict_json import canonical, joined, mended, read_object, shortened
 
 FlatEvent = dict[str, str | datetime | None]
 """One row of the event table: a value, or None, for each column of the tracking plan."""
@@ -149,19 +149,15 @@ _Tree = dict[str, Any]
 
 
 _TYPES: Final = tuple(EVENT_SCHEMA.items())
-
 _INDEX: Final = {name: index for index, name in enumerate(EVENT_SCHEMA)}
-
 _TIMES: Final = frozenset(_INDEX[column.name] for column in COLUMNS if column.dtype == UTC_MS)
-
 _SENT, _RECEIVED = _INDEX["sent_at"], _INDEX["received_at"]
 _ORIGINAL, _TIMESTAMP = _INDEX["original_timestamp"], _INDEX["timestamp"]
 _MESSAGE_ID, _EXTRA = _INDEX["message_id"], _INDEX["extra"]
 _URL, _PATH = _INDEX["context_page_url"], _INDEX["context_page_path"]
-_REFERRER: Final = _INDEX["context_page_referrer"]
+_REFERRER, _ARMS = _INDEX["context_page_referrer"], _INDEX["context_experiments"]
 _WHO: Final = tuple(_INDEX[name] for name in WHO)
 _BROWSER, _PERSON = _WHO[:2]
-
 _IDENTIFIERS: Final = ("anonymousId", "userId", "messageId", "previousId")
 
 
@@ -259,17 +255,23 @@ def flat_row(event: dict[str, Any]) -> Row:
     if event["type"] in _FALLBACKS:
         _fall_back(row, rest, _FALLBACKS[event["type"]])
     if "context" in rest:
-        _add_search(row, rest["context"])
+        _add_search(row, rest["context"], "page")
+    if "properties" in rest and event["type"] == CallType.PAGE:
+        _add_search(row, rest, "properties")
+    if row[_ARMS] is not None:
+        row[_ARMS] = joined(row[_ARMS])
     row[_EXTRA] = _extra(rest) if rest else None
     return row
 
 
-def _add_search(row: Row, context: object) -> None:
-    """Complete an address without a query by the page's ``search``, where some senders have it alone."""
-    page = context.get("page") if isinstance(context, dict) else None
-    search = page.get("search") if isinstance(page, dict) else None
+def _add_search(row: Row, holder: object, key: str) -> None:
+    """Complete an address without a query by the page's ``search``, or by its other address, where some have it."""
+    page = holder.get(key) if isinstance(holder, dict) else None
     url = row[_URL] or row[_PATH] or ""
-    if isinstance(search, str) and search.strip("?") and "?" not in url:
+    if not isinstance(page, dict) or not ("search" in page or "url" in page) or "?" in url:
+        return
+    queries = (page.get("search"), str(page.get("url", "")).partition("#")[0].partition("?")[2])
+    if search := next((each for each in queries if isinstance(each, str) and each.strip("?")), None):
         address, mark, fragment = url.partition("#")
         row[_URL] = f"{address}?{search.removeprefix('?')}{mark}{fragment}"
 
@@ -385,7 +387,8 @@ def _not_identified(event: dict[str, Any]) -> str:
 
 
 def _not_a_time(index: int, given: object) -> str:
-    why = "which looks like epoch seconds, not milliseconds" if looks_like_seconds(given) else "not a time"
+    unit = other_unit(given)
+    why = f"which looks like epoch {unit}, not milliseconds" if unit else "not a time"
     return f"{COLUMNS[index].path[-1]} is {shortened(str(given))}, {why}"
 
 

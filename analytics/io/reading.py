@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 
-from analytics.errors import EventFileError, EventFileWarning
+from analytics.errors import EventFileError, EventFileWarning, EventFrameError
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.adapters.adapter import Adapter, Json, Record
 from analytics.io.adapters.registry import recognised
 from analytics.io.adapters.snowplow import TSV_COLUMNS
@@ -28,12 +29,14 @@ from analytics.io.ndjson import GZIP_MAGIC, read_ndjson
 from analytics.io.recognition import PARQUET_MAGIC, SEGMENT, Recognised, Shape, description, recognise, shown
 from analytics.io.row_validation import usable_events
 from analytics.io.strict_json import mended
-from analytics.io.tables import TableReading, csv_tables, parquet_tables
+from analytics.io.tables import TableReading, csv_tables, holds_traits, parquet_tables, table_name
 
 Note = Callable[[str], None]
 """Called with what a reader should know: a column that is not read, a file of a folder that is left out."""
 
 _AT_ONCE: Final = 50_000
+# Of an export, our own among them: it names the files of events, in JSON as they may be.
+_MANIFEST: Final = "manifest.json"
 # Another tool's records are larger than their events.
 _RECORDS_AT_ONCE: Final = 10_000
 
@@ -123,6 +126,8 @@ def event_files(source: str | Path, note: Note = warn) -> list[Path]:
 
 
 def _looks_readable(path: Path) -> bool:
+    if path.name == _MANIFEST:
+        return False
     try:
         with opened(path) as file:
             return any(recognise(part.peek(HEAD)).shape != Shape.UNKNOWN for _, part in unpacked(file, str(path)))
@@ -144,7 +149,7 @@ def located(batch: Flattened, name: str) -> Flattened:
     return replace(batch, dead_letters=tuple(replace(each, detail=f"{at}: {each.detail}") for at, each in where))
 
 
-def is_plain(path: Path, form: EventFormat) -> bool:
+def is_plain(path: Path, form: EventFormat, *, is_live: bool = False) -> bool:
     """Whether a file is NDJSON of the Segment Spec, gzipped at most, or Parquet of the flat table.
 
     Such files are read fastest, and can be resumed at an offset of bytes or rows.
@@ -152,6 +157,7 @@ def is_plain(path: Path, form: EventFormat) -> bool:
     Args:
         path: The file.
         form: What is known of it.
+        is_live: Whether its events arrive as they are read; bodies of batches on lines are read as lines then.
     """
     if form.name not in {None, SEGMENT} or form.call is not None:
         return False
@@ -159,22 +165,24 @@ def is_plain(path: Path, form: EventFormat) -> bool:
         with opened(path) as file:
             head = file.peek(HEAD)
             if head.startswith(PARQUET_MAGIC):
-                return "type" in pl.read_parquet_schema(path)
+                columns = pl.read_parquet_schema(path).keys()
+                return "type" in columns and columns <= EVENT_SCHEMA.keys()
             if head.startswith(GZIP_MAGIC):
                 with gzip.open(file) as inner:
                     head = buffered(cast("BinaryIO", inner)).peek(HEAD)
-            return is_plain_head(head, form)
+            return is_plain_head(head, form, is_live=is_live)
     except (*UNPACK_ERRORS, pl.exceptions.PolarsError):
         # Whoever reads it reports what is wrong with it.
         return True
 
 
-def is_plain_head(head: bytes, form: EventFormat) -> bool:
+def is_plain_head(head: bytes, form: EventFormat, *, is_live: bool = False) -> bool:
     """Whether what begins with these bytes is NDJSON of the Segment Spec, as it stands."""
     if is_container(head) or form.call is not None:
         return False
     seen = recognise(head, form.name)
-    return seen.shape in {Shape.LINES, Shape.UNKNOWN} and seen.adapter is None and not seen.is_table
+    is_lines = seen.shape in {Shape.LINES, Shape.UNKNOWN} or (is_live and seen.is_on_lines)
+    return is_lines and seen.adapter is None and not seen.is_table
 
 
 def _read_file(
@@ -268,24 +276,51 @@ class _Part:
             rows = (row for table in tables for row in table.iter_rows(named=True))
             yield from self._of_records(rows, adapter, min(self._n_events, _RECORDS_AT_ONCE))
             return
+        if self._is_left_out(first.columns):
+            return
         reading = TableReading(first.columns, self._name, self._form.call)
         self._note_unread(reading.unread)
         n_before = 0
         for table in tables:
-            batch = usable_events(reading.rows(table))
+            batch = _of_table(reading, table, self._name)
             letters = (replace(each, position=n_before + (each.position or 0)) for each in batch.dead_letters)
             yield replace(batch, dead_letters=tuple(letters))
             n_before += table.height
 
     def _of_rows(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[Flattened]:
+        if self._is_left_out(self._seen.columns):
+            return
         rows = JsonRows(self._name, self._form.call)
         while chunk := list(islice(lines, self._n_events)):
             yield rows.batch(chunk)
         self._note_unread(rows.unread)
 
+    def _is_left_out(self, columns: Sequence[str]) -> bool:
+        is_left_out = self._form.call is None and holds_traits(columns, self._name)
+        if is_left_out:
+            self._note(f"{self._name}: left out, as it is a table of {table_name(self._name)}, not of events")
+        return is_left_out
+
     def _note_unread(self, columns: list[str]) -> None:
         if columns:
             self._note(f"{self._name}: columns that are not read: {', '.join(columns)}")
+
+
+def _of_table(reading: TableReading, table: pl.DataFrame, name: str) -> Flattened:
+    try:
+        return usable_events(reading.rows(table))
+    except EventFrameError as error:
+        raise unconverted(name, error) from None
+
+
+def unconverted(name: str | Path, error: EventFrameError) -> EventFileError:
+    """The error for a file with a column of a type that cannot be read.
+
+    Args:
+        name: The file.
+        error: The column and its type.
+    """
+    return EventFileError(f"{name}: {error}; write the column as text, or a time as a timestamp, or leave it out")
 
 
 def _converted(records: Iterable[Any], adapter: Adapter | None) -> Iterator[tuple[Any, Any]]:

@@ -53,12 +53,16 @@ class Recognised:
         adapter: Converts its records, if they are another tool's.
         delimiter: What separates the columns of a CSV.
         is_table: Whether records in JSON are rows of a flat or warehouse table, by the names of its columns.
+        is_on_lines: Whether JSON stands on lines, be they events or bodies of batches.
+        columns: Keys of the first records in JSON.
     """
 
     shape: Shape
     adapter: Adapter | None = None
     delimiter: str = ","
     is_table: bool = False
+    is_on_lines: bool = False
+    columns: tuple[str, ...] = ()
 
 
 def recognise(head: bytes, format_: str | None = None) -> Recognised:
@@ -86,8 +90,11 @@ def recognise(head: bytes, format_: str | None = None) -> Recognised:
         values = list(_first_values(body))
         adapter = given or (None if format_ else recognised(_records(values)))
         plain = adapter is None and not any(batch_of(value) and not is_event(value) for value in values)
-        shape = Shape.LINES if plain and _is_lines(text.lstrip(" \t\r\n")) else Shape.JSON
-        return Recognised(shape, adapter, is_table=adapter is None and _are_rows(_records(values)))
+        is_on_lines = _is_lines(text.lstrip(" \t\r\n"))
+        columns = tuple(dict.fromkeys(key for record in _records(values) for key in record))
+        is_table = adapter is None and _are_rows(columns)
+        shape = Shape.LINES if plain and is_on_lines else Shape.JSON
+        return Recognised(shape, adapter, is_table=is_table, is_on_lines=is_on_lines, columns=columns)
     first = text.split("\n", 1)[0].rstrip("\r")
     cells = first.split("\t")
     if len(cells) >= len(TSV_COLUMNS) - _LOOKED_AT and _DATE.match(cells[3]):
@@ -100,16 +107,19 @@ def recognise(head: bytes, format_: str | None = None) -> Recognised:
 
 
 def description(head: bytes) -> str:
-    """What a file looks like, with advice, for the message that it cannot be used; empty of Segment's events.
+    """What a file looks like, with advice, for the message that it cannot be used; empty of a known tool's events.
 
     >>> description(b'{"who": 1, "what": 2}')[:62]
     'looks like JSON with the keys who, what, of no known format; t'
     """
     text = head.removeprefix(_BYTE_ORDER_MARK).decode(errors="replace").lstrip(" \t\r\n\x1e")
-    records = list(_records(list(_first_values(text)))) if text[:1] in {"{", "["} else []
+    values = list(_first_values(text)) if text[:1] in {"{", "["} else []
+    records = list(_records(values))
     known = f"the formats are segment, {adapter_names()}: name one with --format, or write an adapter"
-    if any(map(is_event, records)):
+    if any(map(is_event, records)) or recognised(records):
         return ""
+    if values and not records:
+        return "looks like JSON without any event, such as an empty batch"
     if records:
         return f"looks like JSON with the keys {shown(records[0])}, of no known format; {known}"
     if b"\0" in head or "\ufffd" in text[: len(text) // 2]:
@@ -123,10 +133,9 @@ def shown(names: Iterable[object]) -> str:
     return ", ".join(few[:_SHOWN_KEYS]) + (", …" if len(few) > _SHOWN_KEYS else "")
 
 
-def _are_rows(records: Iterable[Record]) -> bool:
+def _are_rows(keys: Iterable[str]) -> bool:
     """Whether records have the columns of a table of events, which a warehouse may write in capitals."""
-    keys = {key for record in records for key in record}
-    return not keys & _KEYS_OF_EVENTS and bool({key.lower() for key in keys} & _COLUMNS_OF_ROWS)
+    return _KEYS_OF_EVENTS.isdisjoint(keys) and not _COLUMNS_OF_ROWS.isdisjoint(key.lower() for key in keys)
 
 
 def _records(values: list[Any]) -> Iterator[Record]:
@@ -165,7 +174,7 @@ def _is_lines(body: str) -> bool:
 
 
 def _is_header(line: str, delimiter: str) -> bool:
-    """Whether a line can name the columns of a table: at least two names, none twice, but for a nameless index."""
+    """Whether a line can name the columns of a table: at least two names, but for a nameless index."""
     if delimiter not in line:
         return False
     try:
@@ -173,4 +182,4 @@ def _is_header(line: str, delimiter: str) -> bool:
     except csv.Error:
         return False
     named = names[1:] if names[:1] == [""] else names
-    return len(set(names)) == len(names) > 1 and all(map(_COLUMN.fullmatch, named))
+    return len(names) > 1 and all(map(_COLUMN.fullmatch, named))

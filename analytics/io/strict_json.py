@@ -65,6 +65,26 @@ def canonical(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def joined(text: str) -> str:
+    """A JSON object of plain values as ``key=value``, joined by ``;``; any other text as it is.
+
+    >>> joined('{"price":"A","chat":true}'), joined("price=A")
+    ('price=A;chat=true', 'price=A')
+    """
+    if not text.startswith("{"):
+        return text
+    try:
+        pairs = _DECODER.decode(text).items()
+    except ValueError:
+        return text
+    plain = {key: value if isinstance(value, str) else canonical(value) for key, value in pairs if _is_plain(value)}
+    return ";".join(f"{key}={value}" for key, value in plain.items()) or text
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
 def mended(text: str) -> str:
     r"""Replace each lone surrogate, which UTF-8 cannot represent, by U+FFFD.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
@@ -30,14 +31,23 @@ _CALL_OF_TABLE: Final = {
     "page_views": CallType.PAGE,
 }
 
-_PAGE_COLUMNS: Final = ("url", "path", "title", "referrer")
+_PAGE_COLUMNS: Final = ("url", "path", "title", "referrer", "search")
+_ADDRESS: Final = ("context_page_url", "context_page_path")
+# What is no column of the event table, but goes into one: into the page's address, and into `extra`.
+_SEARCH: Final = "context_page_search"
+_CHANNEL: Final = "channel"
 _IDENTIFIERS: Final = ("anonymous_id", "user_id")
+
+# Tables that a warehouse keeps beside those of events: a row is somebody's latest traits.
+_NO_EVENTS: Final = frozenset({"users", "accounts"})
 
 # Beginnings of files' names that say nothing, as systems that write several files give them.
 _PART: Final = re.compile(r"(part|data|export|run|chunk|\d)", re.IGNORECASE)
 _NUMBERS: Final = re.compile(r"([-_. ](part|\d)[-_.\dt:z]*)+$", re.IGNORECASE)
 
 _LONGEST_CELL: Final = 1 << 22
+
+_TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
 def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterator[pl.DataFrame]:
@@ -50,7 +60,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
         n_rows: Rows in a batch.
 
     Raises:
-        EventFileError: A row has more cells than the header, or the text is not UTF-8.
+        EventFileError: A row has more cells than the header, two columns have one name, or the text is not UTF-8.
 
     >>> [table.rows() for table in csv_tables(io.BytesIO(b"a,b\n1,\n2,x"), "a.csv", ",", 1)]
     [[('1', None)], [('2', 'x')]]
@@ -59,7 +69,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         rows = csv.reader(text, delimiter=delimiter)
-        header = [name or "index" for name in next(rows)]
+        header = _unique([name or "index" for name in next(rows)], name)
         batch: list[list[str | None]] = []
         for number, row in enumerate(rows, 1):
             if len(row) > len(header):
@@ -80,6 +90,13 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
             text.detach()
 
 
+def _unique(header: list[str], name: str) -> list[str]:
+    twice = [column for column, n in Counter(header).items() if n > 1]
+    if twice:
+        raise EventFileError(f"{name}: there is more than one column {', '.join(map(repr, twice))}; rename one of them")
+    return header
+
+
 def _text_table(header: list[str], rows: list[list[str | None]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
 
@@ -91,12 +108,7 @@ def parquet_tables(path: Path, n_rows: int) -> Iterator[pl.DataFrame]:
         path: The file.
         n_rows: Rows in a batch.
     """
-    # Of our own tables only the columns of the plan; of others all, for an adapter and for the names of those unread.
-    table = pl.scan_parquet(path, glob=False)
-    columns = list(table.collect_schema())
-    if "type" in columns:
-        table = table.select(column for column in columns if column in EVENT_SCHEMA)
-    yield from table.collect_batches(chunk_size=n_rows, maintain_order=True)
+    yield from pl.scan_parquet(path, glob=False).collect_batches(chunk_size=n_rows, maintain_order=True)
 
 
 class TableReading:
@@ -125,6 +137,8 @@ class TableReading:
         self.call = None if call is None and "type" in ours else _call(call, ours, name)
         self._event = None if self.call != CallType.TRACK or {"event", "event_text"} & ours.keys() else _title(name)
         self._sources = self._sources_of(ours)
+        # Of other calls a column such as url is the event's own: the address of a link that was clicked.
+        self._of_pages = {ours[name] for name in _PAGE_COLUMNS if name in ours} if self.call is None else set()
         read = {column for sources in self._sources.values() for column in sources}
         self.unread = [column for column in columns if column not in read]
 
@@ -134,9 +148,11 @@ class TableReading:
         wanted["message_id"].append("id")
         wanted["event"].insert(0, "event_text")
         wanted["context_group_id"].append("group_id")
-        if self.call in {CallType.PAGE, CallType.SCREEN}:
+        wanted |= {_SEARCH: [_SEARCH], _CHANNEL: [_CHANNEL]}
+        if self.call in {None, CallType.PAGE, CallType.SCREEN}:
             for name in _PAGE_COLUMNS:
                 wanted[f"context_page_{name}"].append(name)
+            wanted["url"] = ["url"]
         if self.call == CallType.IDENTIFY:
             wanted["email"].append("context_traits_email")
         if self.call is not None:
@@ -146,18 +162,48 @@ class TableReading:
 
     def rows(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of a batch with the columns of the event table; see :func:`analytics.events.enrichment.conform`."""
-        read = table.select(_first(sources).alias(name) for name, sources in self._sources.items())
+        read = table.select(self._first(name).alias(name) for name in self._sources)
         if self.call is not None:
             read = read.with_columns(type=pl.lit(str(self.call)))
         if self._event is not None:
             read = read.with_columns(event=pl.lit(self._event))
         elif "event" in self._sources and self.call == CallType.TRACK:
             read = read.with_columns(pl.col("event").cast(pl.String).replace(_OURS))
-        return read
+        return _with_server(_with_query(read))
+
+    def _first(self, name: str) -> pl.Expr:
+        """The first value that a row has in the columns that this one is read from."""
+        columns = self._sources[name]
+        values = [self._of_page(column) if column in self._of_pages else pl.col(column) for column in columns]
+        return values[0] if len(values) == 1 else pl.coalesce(values)
+
+    def _of_page(self, column: str) -> pl.Expr:
+        call = pl.col(self._sources["type"]).cast(pl.String)
+        return pl.when(call.is_in([CallType.PAGE, CallType.SCREEN])).then(column)
 
 
-def _first(columns: list[str]) -> pl.Expr:
-    return pl.col(columns[0]) if len(columns) == 1 else pl.coalesce(columns)
+def _with_query(rows: pl.DataFrame) -> pl.DataFrame:
+    """Complete addresses without a query as :func:`analytics.io.flatten.flat_row` does: by the search, or the url."""
+    texts = {name: pl.col(name).cast(pl.String) for name, dtype in rows.schema.items() if dtype in _TEXTS}
+    queries = [texts[_SEARCH].str.strip_prefix("?")] if _SEARCH in texts else []
+    queries += [texts["url"].str.extract(r"^[^?#]*\?([^#]*)")] if "url" in texts else []
+    if not queries:
+        return rows
+    query = pl.coalesce(pl.when(each.str.strip_chars("?") != "").then(each) for each in queries)
+    address = pl.coalesce(*(texts[name] for name in _ADDRESS if name in texts), pl.lit(""))
+    whole = pl.concat_str(address.str.extract("^([^#]*)"), pl.lit("?"), query, address.str.extract("(?s)^[^#]*(.*)"))
+    is_bare = query.is_not_null() & ~address.str.contains("?", literal=True)
+    given = "context_page_url" if "context_page_url" in rows else None
+    return rows.with_columns(context_page_url=pl.when(is_bare).then(whole).otherwise(given))
+
+
+def _with_server(rows: pl.DataFrame) -> pl.DataFrame:
+    """Note in ``extra`` the channel of servers, which :mod:`analytics.events.server_side` looks for there."""
+    if rows.schema.get(_CHANNEL) not in _TEXTS:
+        return rows
+    is_server = pl.col(_CHANNEL).cast(pl.String).str.to_lowercase() == "server"
+    noted = pl.when(is_server).then(pl.lit('{"channel":"server"}'))
+    return rows.with_columns(extra=pl.coalesce("extra", noted) if "extra" in rows else noted)
 
 
 _OURS: Final = {warehouse_name(str(event)): str(event) for event in EventName}
@@ -206,6 +252,16 @@ def table_name(path: str) -> str:
     words = [word for word in file.name.lower().split(".") if _NUMBERS.sub("", word) in _CALL_OF_TABLE]
     name = words[0] if words else stem
     return _NUMBERS.sub("", warehouse_name(name.lower()) if not words else name)
+
+
+def holds_traits(columns: Sequence[str], name: str) -> bool:
+    """Whether a table holds what is known of users or accounts, not events, by its name.
+
+    >>> holds_traits(["id", "email"], "wh/users.csv"), holds_traits(["type", "user_id"], "users.csv")
+    (True, False)
+    """
+    is_of_events = {"type", "event", "event_text", "message_id"} & set(map(_plain_name, columns))
+    return table_name(name) in _NO_EVENTS and not is_of_events
 
 
 def _title(name: str) -> str:

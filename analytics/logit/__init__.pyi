@@ -5,16 +5,19 @@ from .clusters import (
     jackknife_errors as jackknife_errors,
 )
 from .design import (
+    ALWAYS_WITH as ALWAYS_WITH,
     INTERCEPT as INTERCEPT,
     NEVER as NEVER,
+    NEVER_WITHOUT as NEVER_WITHOUT,
+    OUTCOME_ITSELF as OUTCOME_ITSELF,
     Design as Design,
     Floats as Floats,
     Integers as Integers,
     design_matrix as design_matrix,
-    eligible_visits as eligible_visits,
     prepare as prepare,
     variance_inflation as variance_inflation,
 )
+from .eligibility import eligible_visits as eligible_visits, refuse_gaps as refuse_gaps
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
 from .firth import PenalisedLogit as PenalisedLogit
 from .joint_tests import JointTest as JointTest, joint_test as joint_test

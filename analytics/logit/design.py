@@ -19,7 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
-from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, interaction_parts
+from analytics.events.tracking_plan import EventName
+from analytics.logit.eligibility import refuse_gaps
+from analytics.signals.definitions import interaction_parts
 
 INTERCEPT: Final = "intercept"
 """Name of the first term: the log-odds of a request where all signals are 0."""
@@ -27,11 +29,15 @@ INTERCEPT: Final = "intercept"
 NEVER: Final = "constant: 0 in every visit"
 """Reason for which a term is dropped that no visit shows."""
 
+ALWAYS_WITH: Final = "every visit with it ended in a request"
+NEVER_WITHOUT: Final = "no visit without it ended in a request"
+"""Empty cells of a signal that may be known because of the request."""
+
+OUTCOME_ITSELF: Final = f"the outcome itself: {ALWAYS_WITH}, and {NEVER_WITHOUT}"
+"""Reason for which a term is dropped that equals the outcome."""
+
 _COLLINEAR: Final = 1e-8
 """Smallest relative length of a column's residual on earlier columns, below which it is collinear."""
-
-_BINARY_TYPES: Final = (pl.Boolean(), pl.Null())
-"""Types besides numbers that a signal may have; a column without any value is refused as missing."""
 
 _MIN_VISITS_PER_PATTERN: Final = 4
 """Mean number of visits per pattern from which collapsing is faster."""
@@ -96,32 +102,6 @@ class Design:
         return {term: truth[term] for term in self.dropped if truth.get(term)}
 
 
-def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
-    """Return the visits at risk and completed: a first request was possible, and the outcome is known.
-
-    Args:
-        visits: A visit table.
-        signals: Names of the signals.
-
-    Raises:
-        VisitTableError: A column is missing, is not numeric, or has no finite value in an eligible visit; or an outcome
-            column has values other than 0 and 1.
-    """
-    outcomes = list(VISIT_OUTCOME_COLUMNS)
-    missing = [name for name in (*signals, *outcomes) if name not in visits.columns]
-    if missing:
-        raise VisitTableError(
-            f"the visit table has no column {', '.join(missing)}; make it with analytics.visit_table()"
-        )
-    _refuse_gaps(visits, outcomes)
-    # Tables from elsewhere have 1 and 0 for true and false. Half a request would be fitted without an error.
-    _refuse_other_than_binary(visits, outcomes)
-    visits = visits.with_columns(pl.col(outcomes).cast(pl.Boolean))
-    eligible = visits.filter(pl.col("at_risk") & ~pl.col("censored"))
-    _refuse_gaps(eligible, signals)
-    return eligible
-
-
 def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
     """Return the values of the terms, visits × terms; an interaction is the product of its signals.
 
@@ -136,7 +116,7 @@ def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
     missing = [name for name in signals if name not in visits.columns]
     if missing:
         raise VisitTableError(f"the visit table has no column {', '.join(missing)}")
-    _refuse_gaps(visits, list(signals))
+    refuse_gaps(visits, list(signals))
     columns = {name: visits[name].cast(pl.Float64).to_numpy() for name in signals}
     matrix = np.ones((visits.height, len(terms)))
     for j, term in enumerate(terms):
@@ -249,7 +229,7 @@ def _drop_unidentified(
 ) -> None:
     """Remove unidentified terms from the list of terms, and note the reasons."""
     # Constants first: they are collinear with the intercept, but deserve their own reason.
-    for find in (_constant, _collinear):
+    for find in (_constant, _outcome_itself, _collinear):
         found = find(_columns(whole, wanted, terms), terms, counts)
         dropped.update(found)
         terms[:] = [term for term in terms if term not in found]
@@ -272,6 +252,16 @@ def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[st
     }
 
 
+def _outcome_itself(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
+    """Find signals that equal the outcome: with one of them, nothing is left that could show the effects of others."""
+    requested = counts.requests > 0
+    if not np.array_equal(requested, counts.requests == counts.visits):
+        return {}
+    found = [term for j, term in enumerate(terms) if j and np.array_equal(matrix[:, j], requested)]
+    # Alone it can be fitted, with a penalty. None is a sum of other terms, so none is determined by them.
+    return {} if len(found) == len(terms) - 1 else {term: _Reason(OUTCOME_ITSELF, {term: 1.0}) for term in found}
+
+
 def _separated_terms(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
     is_binary = (matrix == (matrix != 0)).all(axis=0)
     seen, requests_seen = counts.visits @ matrix, counts.requests @ matrix
@@ -288,8 +278,8 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
     """The empty cell of signal × outcome, if there is one: the likelihood then has no maximum."""
     cells = {
         "no visit with it ended in a request": requests_with,
-        "every visit with it ended in a request": n_with - requests_with,
-        "no visit without it ended in a request": requests_without,
+        ALWAYS_WITH: n_with - requests_with,
+        NEVER_WITHOUT: requests_without,
         "every visit without it ended in a request": n_without - requests_without,
     }
     return next((meaning for meaning, n in cells.items() if n == 0), None)
@@ -337,29 +327,6 @@ def _is_far_from_singular(correlations: Floats) -> bool:
         return False
 
 
-def _refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
-    types = {name: visits.schema[name] for name in names}
-    others = [
-        f"{name} ({dtype})" for name, dtype in types.items() if not (dtype.is_numeric() or dtype in _BINARY_TYPES)
-    ]
-    if others:
-        raise VisitTableError(
-            f"neither numeric nor boolean: {', '.join(others)}; make a separate signal of each value of interest"
-        )
-    finite = visits.select(pl.col(name).cast(pl.Float64).is_finite().fill_null(value=False) for name in names)
-    faulty = [f"{name} ({visits.height - int(finite[name].sum())})" for name in names if not finite[name].all()]
-    if faulty:
-        raise VisitTableError(
-            f"some rows have no value (null, NaN or infinite) in {', '.join(faulty)}; fill them or drop those visits"
-        )
-
-
-def _refuse_other_than_binary(visits: pl.DataFrame, names: Sequence[str]) -> None:
-    faulty = [name for name in names if not visits[name].cast(pl.Float64).is_in([0.0, 1.0]).all()]
-    if faulty:
-        raise VisitTableError(f"values other than 0 and 1 in some rows: {', '.join(faulty)}")
-
-
 def _refuse_one_outcome(outcome: Floats) -> None:
     n, n_requests = len(outcome), int(outcome.sum())
     if n == 0:
@@ -368,6 +335,7 @@ def _refuse_one_outcome(outcome: Floats) -> None:
         which = "no visit" if n_requests == 0 else "every visit"
         raise OneOutcomeError(
             f"{which} of {n} ended in a demo request, so no coefficient can be estimated; observe longer"
+            + ("" if n_requests else f", or check that requests are events called {str(EventName.DEMO_REQUESTED)!r}")
         )
 
 
@@ -375,8 +343,9 @@ def _refuse_too_few(outcome: Floats, n_terms: int) -> None:
     n_requests = int(outcome.sum())
     rarer = min(n_requests, len(outcome) - n_requests)
     if rarer < max(n_terms, 2):
+        for_terms = f" for {n_terms} signals" if n_terms else ""
         raise TooFewVisitsError(
-            f"{len(outcome)} visits with {n_requests} requests are too few for {n_terms} signals; observe longer "
+            f"{len(outcome)} visits, {n_requests} of them with a request, are too few{for_terms}; observe longer "
             "or use fewer signals (rule of thumb: 10 requests per signal)"
         )
 

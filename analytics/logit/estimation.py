@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final, Literal
 
@@ -14,6 +14,7 @@ from analytics.errors import SeparationError
 from analytics.logit.design import Design, Floats, Integers
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
+from analytics.logit.scaling import Scaling
 
 Estimator = Literal["ml", "firth"]
 """``ml``: maximum likelihood; ``firth``: maximum penalised likelihood, because some terms are separated."""
@@ -78,24 +79,37 @@ def estimate(design: Design, clusters: Integers | None, level: float, *, penalis
 
 
 def _penalised(design: Design, clusters: Integers | None, level: float, separated: tuple[str, ...]) -> Estimate:
-    """Estimate by Firth's penalised likelihood."""
-    penalised = PenalisedLogit(design.matrix, design.n_visits, design.n_requests)
-    b, p = penalised.coefficients, expit(design.matrix @ penalised.coefficients)
-    infinite = np.isin(design.terms, separated)
+    """Estimate by Firth's penalised likelihood, with columns far from 0 centred, as they would all seem constant."""
+    scaling = Scaling.of(design.matrix)
+    scaled = replace(design, matrix=scaling.apply(design.matrix))
+    penalised = PenalisedLogit(scaled.matrix, design.n_visits, design.n_requests)
+    b, p = penalised.coefficients, expit(scaled.matrix @ penalised.coefficients)
+    # Where every outcome is predicted, no coefficient has a finite estimate, whichever direction was found.
+    infinite = np.isin(design.terms, separated) | _predicts_all(design, p)
     covariance = penalised.inverse_information
     if clusters is not None:
-        covariance = _no_smaller(cluster_robust(covariance, design, p, clusters), covariance, infinite)
+        covariance = _no_smaller(cluster_robust(covariance, scaled, p, clusters), covariance, infinite)
+    root = scaling.root(covariance)
+    fitted, covariance = scaling.coefficients(b), scaling.covariance(covariance)
     se = np.sqrt(np.diag(covariance))
     quantile = NormalDist().inv_cdf(0.5 + level / 2)
-    z, low, high = b / se, b - quantile * se, b + quantile * se
+    z, low, high = fitted / se, fitted - quantile * se, fitted + quantile * se
     p_values = 2 * ndtr(-np.abs(z))
     profiled = infinite | (clusters is None and _has_few_requests(design))
+    # The intercept of centred columns is not that of the model, which lies far outside of the data.
+    profiled[0] &= not scaling.centre.any()
     for j in map(int, np.flatnonzero(profiled)):
         statistic, p_values[j] = penalised.test([j])
         z[j] = np.sign(b[j]) * np.sqrt(statistic)
-        low[j], high[j] = penalised.interval(j, level)
-    fit = LogitFit(b, se, p_values, covariance, log_likelihood(design, p), p)
+        low[j], high[j] = penalised.interval(j, level) / scaling.size[j]
+    fit = LogitFit(fitted, se, p_values, covariance, log_likelihood(design, p), p, root)
     return Estimate(fit, "firth", separated, z, p_values, low, high, profiled)
+
+
+def _predicts_all(design: Design, p: Floats) -> bool:
+    """Whether the signals predict the outcome of every visit."""
+    requested = design.n_requests > 0
+    return bool((requested == (design.n_requests == design.n_visits)).all() and (requested == (p > 1 / 2)).all())
 
 
 def _has_few_requests(design: Design) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.special import chdtrc
 
 from analytics.errors import IntentModelError, TooFewVisitsError
-from analytics.logit.design import Design
+from analytics.logit.design import INTERCEPT, Design
 from analytics.logit.estimation import Estimate
 from analytics.logit.firth import PenalisedLogit
+from analytics.logit.scaling import Scaling
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
         )
     places = [design.terms.index(term) for term in terms]
     if estimate.estimator == "firth":
-        penalised = PenalisedLogit(design.matrix, design.n_visits, design.n_requests)
+        # Columns far from 0 are centred; of all coefficients that changes the intercept alone.
+        matrix = design.matrix if INTERCEPT in terms else Scaling.of(design.matrix).apply(design.matrix)
+        penalised = PenalisedLogit(matrix, design.n_visits, design.n_requests)
         statistic, p_value = penalised.test(places)
         return JointTest(tuple(terms), statistic, len(terms), p_value, "penalised likelihood ratio")
     # Scores of G clusters sum to 0, so they span G − 1 directions at most.

@@ -1,4 +1,5 @@
 from .bots import BotScore as BotScore, BotSettings as BotSettings, score_bots as score_bots, tag_bots as tag_bots
+from .forms import FORM_CALLS as FORM_CALLS, FORM_TIME as FORM_TIME, after_form as after_form
 from .identity import (
     StitchingScore as StitchingScore,
     score_stitching as score_stitching,
@@ -11,6 +12,7 @@ from .timeline import (
     VISITOR as VISITOR,
     as_categorical as as_categorical,
     changes as changes,
+    countable as countable,
     enriched as enriched,
     first_known as first_known,
     stable_order as stable_order,

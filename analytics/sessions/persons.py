@@ -154,11 +154,13 @@ class Persons:
     def shared_browsers(self) -> pl.DataFrame:
         """Browsers with several user ids, up to :data:`MANY`: ``anonymous_id`` and their number ``n``, most first.
 
-        A user id that an alias call replaces is the same person's, and does not count.
+        A user id that an alias call replaces is the same person's, and does not count. Neither does one that is the
+        browser's own id: tools with one kind of identifier write it as both where they do not know which it is.
         """
         replaced = self._seen["previous_id"].drop_nulls().unique()
         current = self._seen.filter(~pl.col("user_id").is_in(replaced.implode())) if len(replaced) else self._seen
-        users = _distinct(current, "anonymous_id", "user_id").filter(pl.col("n").is_between(2, MANY))
+        others = current.filter(pl.col("anonymous_id") != pl.col("user_id"))
+        users = _distinct(others, "anonymous_id", "user_id").filter(pl.col("n").is_between(2, MANY))
         return users.sort("n", "anonymous_id", descending=[True, False])
 
     @cached_property

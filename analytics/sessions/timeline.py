@@ -8,6 +8,7 @@ signals are computed.
 from __future__ import annotations
 
 import math
+import warnings
 from datetime import timedelta
 from typing import Final
 
@@ -15,9 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.errors import EventFrameError, EventFrameWarning
 from analytics.events.enrichment import DERIVED_SCHEMA, enrich
 from analytics.events.server_side import by_server
-from analytics.events.tracking_plan import EVENT_SCHEMA, CallType, EventName
+from analytics.events.tracking_plan import EVENT_SCHEMA, CallType, EventName, refuse_uncountable
 
 VISITOR_COLUMNS: Final = ("anonymous_id", "user_id")
 """Columns that identify the visitor, in order of precedence: the browser, else the person."""
@@ -42,6 +44,45 @@ def enriched(events: pl.DataFrame) -> pl.DataFrame:
     given = events.schema
     done = all(given.get(name) == dtype for name, dtype in (*EVENT_SCHEMA.items(), *DERIVED_SCHEMA.items()))
     return events if done else enrich(events)
+
+
+def countable(events: pl.DataFrame) -> pl.DataFrame:
+    """Enrich events; refuse a table none of which can be counted, and warn of those among others that cannot.
+
+    Args:
+        events: Flat or enriched events.
+
+    Raises:
+        EventFrameError: The table is not a table of events, or no event has a known type, an identifier and a time.
+
+    >>> countable(pl.DataFrame({"type": ["Page"], "anonymous_id": ["undefined"], "timestamp": ["2026-03-03T10:00Z"]}))
+    Traceback (most recent call last):
+    analytics.errors.EventFrameError: none of 1 events can be counted: 1 without an identifier of a browser or person, \
+1 without a type of page, track, identify, group, screen, alias (but 'Page')
+    """
+    refuse_uncountable(events)
+    table = enriched(events)
+    types = set(table["type"].unique())
+    whole = types <= set(CallType) and not any(table[name].null_count() for name in ("event_time", "anonymous_id"))
+    # Nearly always, and found without a look at every row.
+    if whole or table.is_empty():
+        return table
+    others = ", ".join(sorted(map(repr, types - {None, *CallType}))[:3])
+    gaps = {
+        "a time": pl.col("event_time").is_null(),
+        "an identifier of a browser or person": pl.all_horizontal(pl.col(VISITOR_COLUMNS).is_null()),
+        f"a type of {', '.join(CallType)}{others and f' (but {others})'}": ~pl.col("type")
+        .cast(pl.String)
+        .is_in([str(each) for each in CallType]),
+    }
+    found = table.select(gap.fill_null(value=True).alias(name) for name, gap in gaps.items())
+    n = int(found.select(pl.any_horizontal(pl.all()).sum()).item())
+    reasons = ", ".join(f"{found[name].sum():,} without {name}" for name in gaps if found[name].any())
+    if n == table.height:
+        raise EventFrameError(f"none of {n:,} events can be counted: {reasons}")
+    if n:
+        warnings.warn(f"{n:,} of {table.height:,} events are in no figure: {reasons}", EventFrameWarning, stacklevel=3)
+    return table
 
 
 def idle_time(minutes: float) -> timedelta:

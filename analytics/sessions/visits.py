@@ -17,8 +17,9 @@ import polars as pl
 from analytics.events.clocks import without_impossible
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
+from analytics.sessions.forms import FORM_CALLS, after_form
 from analytics.sessions.identity import stitched
-from analytics.sessions.timeline import VISITOR, changes, enriched, first_known, idle_time, timeline
+from analytics.sessions.timeline import VISITOR, changes, countable, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
 
@@ -78,6 +79,12 @@ def visit_table(
     visitor's first demo request only what happened strictly before the request counts, page views included: what is
     seen afterwards cannot be its cause. Events of that visit after the request count for later visits.
 
+    An ``identify`` call, and the address it gives, belongs to the form whose track call follows it: if the visitor's
+    next track call comes within 30 seconds and is the demo request, it counts as a part of the request, not as a signal
+    before it, and ``group`` and ``alias`` calls likewise; unless it follows another track call as closely. Many sites
+    identify the visitor when the demo form is sent, a moment before they track the request: the address would be known
+    of those who requested only.
+
     So does a server-side event after the last browser event, though :func:`assign_visits` counts it in the visit: the
     visitor may have decided before it. Events do not show when somebody decided not to request a demo, so the limit is
     the same in visits with a request, even if the event precedes the request.
@@ -106,9 +113,8 @@ def visit_table(
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
-    refuse_uncountable(events)
     return visit_table_of_parts(
-        [without_impossible(enriched(events))[0]],
+        [without_impossible(countable(events))[0]],
         observed_until=observed_until,
         signals=signals,
         idle_minutes=idle_minutes,
@@ -206,7 +212,7 @@ def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
 
 def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
     # Bots are left out here, not above: the end of observation is that of all events.
-    line = timeline(table, *shown(signals), idle_minutes=idle_minutes, where=where)
+    line = after_form(timeline(table, *shown(signals), *FORM_CALLS, idle_minutes=idle_minutes, where=where))
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
     experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))

@@ -19,7 +19,7 @@ from analytics.io.flatten import Flattened
 from analytics.io.ndjson import GZIP_MAGIC, READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import EventFormat, is_plain_head, read_events
-from analytics.sources.source import Now, Source, replaced, unreadable
+from analytics.sources.source import Now, Source, read_otherwise, replaced, unreadable
 
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 1024
@@ -65,6 +65,8 @@ class NdjsonFile(Source):
             EventFileError: It cannot be read, is shorter than what was read of it, or begins otherwise than then.
         """
         offset = offsets.get(self._name, {"bytes": 0, "lines": 0, "head": 0, "crc32": 0})
+        if "bytes" not in offset:
+            raise read_otherwise(self._path)
         try:
             with gzip.open(self._path) if self._is_packed else self._path.open("rb") as opened:
                 file = cast("BinaryIO", opened)
@@ -170,7 +172,7 @@ class NdjsonStream(Source):
                     self._is_at_end = not piece
         except OSError as error:
             raise unreadable(self._name, error) from error
-        return is_plain_head(self._rest, self._form)
+        return is_plain_head(self._rest, self._form, is_live=self._now is not None)
 
     def _other_batches(self, n_before: int) -> Iterator[SourceBatch]:
         """Yield batches of a stream of another shape, numbered as lines are."""

@@ -71,7 +71,7 @@ def open_source(
         raise unreadable(path, error) from error
     if is_parquet and now is not None:
         raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; ingest it by itself")
-    if not is_plain(path, form):
+    if not is_plain(path, form, is_live=now is not None):
         if now is not None:
             raise EventFileError(f"{path}: is no NDJSON, so its events do not arrive now; ingest it without --live")
         return RecordsFile(path, form)

@@ -11,10 +11,11 @@ from typing import Final
 
 import polars as pl
 
-from analytics.errors import EventFileError
+from analytics.errors import EventFileError, EventFrameError
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.io.reading import unconverted
 from analytics.io.row_validation import usable_events
 from analytics.sources.source import Source, replaced, unreadable
 
@@ -51,7 +52,10 @@ class ParquetFile(Source):
             raise replaced(self._path)
         n_rows = offset["rows"]
         for table in self._tables(n_rows):
-            events = _numbered_from(usable_events(table), n_rows)
+            try:
+                events = _numbered_from(usable_events(table), n_rows)
+            except EventFrameError as error:
+                raise unconverted(self._path, error) from None
             n_rows += table.height
             yield SourceBatch(events, SourcePosition(self._name, {"rows": n_rows, "end": checksum}))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import EventFormat, read_events
-from analytics.sources.source import Source, replaced, unreadable
+from analytics.sources.source import Source, read_otherwise, replaced, unreadable
 
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 4096
@@ -52,6 +52,8 @@ class RecordsFile(Source):
         offset = offsets.get(self._name, {"records": 0, **checksum})
         if {name: offset.get(name) for name in checksum} != checksum:
             raise replaced(self._path)
+        if "records" not in offset:
+            raise read_otherwise(self._path)
         n_done, n_records = offset["records"], 0
         for batch in read_events(self._path, self._form, n_events=_AT_ONCE):
             n_records += batch.n_received

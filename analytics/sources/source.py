@@ -72,6 +72,15 @@ def unreadable(what: object, error: Exception) -> AnalyticsError:
     return EventFileError(f"{what}: cannot be read: {reason}")
 
 
+def read_otherwise(path: Path) -> AnalyticsError:
+    """The error for a file whose offset counts something else: lines of batches if it was live, else their events.
+
+    Args:
+        path: The file.
+    """
+    return EventFileError(f"{path}: was read so far with --live or --format where it is not now, or the reverse")
+
+
 def replaced(path: Path) -> AnalyticsError:
     """The error for a file that is not the one that was read before.
 

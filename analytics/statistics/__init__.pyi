@@ -1,4 +1,4 @@
-from .coverage import coverage_warnings as coverage_warnings, name_warnings as name_warnings
+from .coverage import coverage_warnings as coverage_warnings, name_warnings as name_warnings, no_requests as no_requests
 from .experiments import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval

@@ -12,6 +12,8 @@ from typing import Final
 import polars as pl
 
 from analytics.events.event_names import near_names, unknown_names
+from analytics.events.geography import country_of
+from analytics.events.identifiers import identifier
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
@@ -19,11 +21,16 @@ from analytics.sessions.timeline import VISITOR
 _MOST_NAMED: Final = 3
 """Identifiers that a warning names; the rest is counted."""
 
+_NO_COUNTRY: Final = frozenset({"XX", "ZZ"})
+"""Codes that services write for an unknown country."""
+
 _KINDS: Final = {
     "anonymous_id": ("browser", "browsers"),
     "user_id": ("user id", "user ids"),
     "previous_id": ("previousId", "previousIds"),
 }
+
+_DEMO: Final = str(EventName.DEMO_REQUESTED)
 
 
 def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = True) -> Iterator[str]:
@@ -44,8 +51,10 @@ def coverage_warnings(events: pl.DataFrame, persons: Persons, *, stitch: bool = 
     if events.is_empty():
         return
     yield from _no_page_views(events)
+    yield from _requests_at_once(events)
     yield from _requests_without_page_view(events, stitch=stitch)
     yield from _users_without_browser(persons)
+    yield from _unknown_countries(events)
     if stitch:
         yield from _shared_browsers(persons)
         yield from _over_merges(persons)
@@ -61,22 +70,41 @@ def name_warnings(events: pl.DataFrame) -> Iterator[str]:
     >>> [warning.partition(" (--")[0] for warning in name_warnings(events)]
     ["no event is called 'Demo Requested', but 'demo_requested', of 1 event, is near it and not counted as it"]
     """
-    demo = str(EventName.DEMO_REQUESTED)
-    has_requests = not events.filter(pl.col("event") == demo).is_empty()
-    near = near_names(events)
-    for theirs, ours, n in near:
-        renames = f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
-        named = f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near"
-        if ours == demo and not has_requests:
-            yield f"no event is called {ours!r}, but {named} it and not counted as it {renames}"
-        else:
-            yield f"{named} {ours!r} but not counted as it {renames}"
-    if not has_requests and demo not in {name.ours for name in near} and (names := unknown_names(events)):
-        theirs = ", ".join(f"{name!r} ({n:,})" for name, n in names)
+    yield from no_requests(events)
+    for theirs, ours, n in near_names(events):
+        if ours != _DEMO or _has_requests(events):
+            yield f"{_near(theirs, n)} {ours!r} but not counted as it {_renames(theirs, ours)}"
+
+
+def no_requests(events: pl.DataFrame) -> Iterator[str]:
+    """Yield a sentence where there is no demo request, but tracked events of other names.
+
+    Args:
+        events: Flat or enriched events.
+    """
+    if _has_requests(events):
+        return
+    near = [(theirs, n) for theirs, ours, n in near_names(events) if ours == _DEMO]
+    for theirs, n in near:
+        yield f"no event is called {_DEMO!r}, but {_near(theirs, n)} it and not counted as it {_renames(theirs, _DEMO)}"
+    if not near and (names := unknown_names(events)):
+        others = ", ".join(f"{name!r} ({n:,})" for name, n in names)
         yield (
-            f"no event is called {demo!r}, so nobody asks for a demo; the events have names of their own: {theirs} "
-            f"(--rename-event 'THEIRS={demo}' names the one to count)"
+            f"no event is called {_DEMO!r}, so nobody asks for a demo; the events have names of their own: {others} "
+            f"(--rename-event 'THEIRS={_DEMO}' names the one to count)"
         )
+
+
+def _has_requests(events: pl.DataFrame) -> bool:
+    return not events.filter(pl.col("event") == _DEMO).is_empty()
+
+
+def _near(theirs: str, n: int) -> str:
+    return f"{theirs!r}, of {n:,} {'event' if n == 1 else 'events'}, is near"
+
+
+def _renames(theirs: str, ours: str) -> str:
+    return f"(--rename-event '{theirs}={ours}' renames it, as does analytics.event_names)"
 
 
 def _no_page_views(events: pl.DataFrame) -> Iterator[str]:
@@ -90,6 +118,23 @@ def _no_page_views(events: pl.DataFrame) -> Iterator[str]:
         )
     elif views["is_bot"].all():
         yield f"all {views.height:,} page views are of bots, so there are no visitors, visits or rates"
+
+
+def _requests_at_once(events: pl.DataFrame) -> Iterator[str]:
+    """The model goes by what was seen strictly before a request: nothing, where times are cut to the minute or day."""
+    people = (
+        events.lazy().filter(~pl.col("is_bot")).select(VISITOR, "event_time", "type", "event").drop_nulls("visitor")
+    )
+    times = people.group_by("visitor").agg(
+        view=pl.col("event_time").filter(pl.col("type") == CallType.PAGE).min(),
+        request=pl.col("event_time").filter(pl.col("event") == _DEMO).min(),
+    )
+    at_once, n = times.select((pl.col("view") == pl.col("request")).sum(), pl.col("request").count()).collect().row(0)
+    if at_once:
+        yield (
+            f"{at_once:,} of {n:,} visitors with a demo request made it at the very time of their first page view, so "
+            "that the model knows of no visit before it: were the times cut to the minute or the day?"
+        )
 
 
 def _requests_without_page_view(events: pl.DataFrame, *, stitch: bool) -> Iterator[str]:
@@ -119,6 +164,26 @@ def _users_without_browser(persons: Persons) -> Iterator[str]:
             f"{n:,} of {n_users:,} user ids {'was' if n == 1 else 'were'} never seen with a browser; if they visited "
             "the site, their page views count as those of somebody else"
         )
+
+
+def _unknown_countries(events: pl.DataFrame) -> Iterator[str]:
+    texts = events["context_location_country"].cast(pl.String).drop_nulls().value_counts()
+    # What is written where no country is known, such as "(not set)", misleads nobody.
+    unknown = [(text, n) for text, n in texts.iter_rows() if _is_unknown_country(text)]
+    if not unknown:
+        return
+    n = sum(each for _, each in unknown)
+    unknown.sort(key=lambda each: (-each[1], each[0]))
+    named = ", ".join(f"{text!r} ({each:,})" for text, each in unknown[:_MOST_NAMED])
+    more = f", and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+    yield (
+        f"{n:,} {'event has a country that is' if n == 1 else 'events have countries that are'} not known: "
+        f"{named}{more}; the time zone, if there is one, gives their region"
+    )
+
+
+def _is_unknown_country(text: str) -> bool:
+    return country_of(text) is None and identifier(text) is not None and text.strip().upper() not in _NO_COUNTRY
 
 
 def _shared_browsers(persons: Persons) -> Iterator[str]:

@@ -18,7 +18,7 @@ from analytics.events.dimensions import DIMENSIONS, By, Dimension, dimensions_of
 from analytics.events.times import in_utc
 from analytics.events.tracking_plan import UTC_MS, refuse_uncountable
 from analytics.sessions.identity import stitched
-from analytics.sessions.timeline import enriched
+from analytics.sessions.timeline import countable, enriched
 from analytics.signals.definitions import IDLE_MINUTES
 from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.intervals import rate_with_interval
@@ -91,8 +91,7 @@ class FunnelStatistics:
         self._traffic: list[Traffic] = []
         self.n_impossible_times = 0
         if isinstance(events, pl.DataFrame):
-            refuse_uncountable(events)
-            possible, self.n_impossible_times = without_impossible(enriched(events))
+            possible, self.n_impossible_times = without_impossible(countable(events))
             table = stitched(possible) if stitch else possible
             self._traffic.append(Traffic(table, where=where, idle_minutes=idle_minutes, steps=self._steps))
             return
@@ -119,15 +118,17 @@ class FunnelStatistics:
     def segments(self, by: By) -> pl.DataFrame:
         """Count by one dimension, or by pairs of two (region × page group).
 
-        With a dimension of touch ``any`` a demo request counts only in segments that were viewed before it. Two such
-        dimensions are combined per page view.
+        With a dimension of touch ``any`` a demo request counts only in segments that were viewed before it, and who
+        viewed a segment only after their request is no case of its conversion. Two such dimensions are combined per
+        page view.
 
         Args:
             by: One or two dimensions.
 
         Returns:
             One row per segment that occurs, by descending ``page_views``: the dimensions, the four counts,
-            ``converted`` (visitors with a request), ``conversion`` with its interval, and ``n``, its denominator.
+            ``converted`` (visitors with a request), ``conversion`` with its interval, and ``n``, its denominator:
+            the visitors without those who viewed the segment only after their request.
 
         Raises:
             DimensionError: A dimension is unknown, or there are more than two.
@@ -252,9 +253,10 @@ class FunnelStatistics:
         names = [dimension.name for dimension in dimensions]
         return (
             self._counts(dimensions)
-            .with_columns(rate_with_interval("converted", "visitors", "conversion", self.level))
+            .with_columns(n=pl.col("visitors") - pl.col("too_late"))
+            .with_columns(rate_with_interval("converted", "n", "conversion", self.level))
             .unnest("rates")
-            .select(*names, *COUNTS, "converted", *_CONVERSION, n="visitors")
+            .select(*names, *COUNTS, "converted", *_CONVERSION, "n")
         )
 
     @property

@@ -33,10 +33,12 @@ class _Ledger:
             page view in the segment is in this hour; ``new``, whether it is the visitor's first in the segment.
         requests: One row per request and segment that it counts for: ``visitor``, ``hour`` and ``converted``, whether
             it is the first of a visitor with a page view.
+        too_late: One row per ``visitor`` with a request and segment that was viewed after it only.
     """
 
     views: pl.DataFrame
     requests: pl.DataFrame
+    too_late: pl.DataFrame
 
 
 class Traffic:
@@ -93,20 +95,23 @@ class Traffic:
             hourly: Count by hour as well, a visitor in each hour in which they view a page.
 
         Returns:
-            Counts by ``hour`` (if hourly) and the dimensions: :data:`COUNTS` and, unless hourly, ``converted``.
+            Counts by ``hour`` (if hourly) and the dimensions: :data:`COUNTS` and, unless hourly, ``converted`` and
+            ``too_late``, the visitors with a request who viewed the segment after it only.
 
         Raises:
             DimensionError: The events were released, and a dimension was not kept.
         """
         ledger = self._ledger(tuple(dimension for dimension in dimensions if dimension.touch == "any"))
         keys = [*(["hour"] if hourly else []), *(dimension.name for dimension in dimensions)]
-        views, requests = (self._attributed(rows, dimensions) for rows in (ledger.views, ledger.requests))
+        views, requests, too_late = (self._attributed(rows, dimensions) for rows in vars(ledger).values())
         # A visitor has one row per hour and segment, so the number of rows of an hour is its number of visitors.
         visitors = pl.len() if hourly else pl.col("new").sum()
         seen = _grouped(views, keys, pl.col("page_views").sum(), visitors.alias("visitors"), pl.col("visits").sum())
         converted = [] if hourly else [pl.col("converted").sum()]
-        requested = _grouped(requests, keys, pl.len().alias("demo_requests"), *converted)
-        return MergeableCounts(pl.concat([seen, requested], how="diagonal_relaxed"), keys)
+        counted = [seen, _grouped(requests, keys, pl.len().alias("demo_requests"), *converted)]
+        if not hourly:
+            counted.append(_grouped(too_late, keys, pl.len().alias("too_late")))
+        return MergeableCounts(pl.concat(counted, how="diagonal_relaxed"), keys)
 
     @cached_property
     def depths(self) -> MergeableCounts:
@@ -170,15 +175,18 @@ class Traffic:
             views = views[stable_order(views["visitor"], *(views[name] for name in names))]
         enters = pl.any_horizontal(changes(_code(name)) for name in ("visitor", *names))
         views = views.with_columns(enters=enters)
-        requests = self._requests
+        requests, too_late = self._requests, self._requests.clear().select("visitor")
         if segments:
             requests_later = pl.Series(self._are_among(views["visitor"], requests["visitor"]))
             # A request counts for every segment seen before it, not only for the last.
             exposures = views.filter("enters", requests_later).select("visitor", *names, seen_at="event_time")
             requests = requests.join(exposures, on="visitor").filter(pl.col("seen_at") < pl.col("event_time"))
+            segment = ["visitor", *names]
+            too_late = exposures.join(requests, on=segment, how="anti", nulls_equal=True).select(segment)
         seen = pl.Series(self._are_among(requests["visitor"], self._views["visitor"]))
         first = pl.struct("visitor", *names).is_first_distinct()
-        return _Ledger(_by_hour(views, names), requests.select("visitor", "hour", *names, converted=first & seen))
+        counted = requests.select("visitor", "hour", *names, converted=first & seen)
+        return _Ledger(_by_hour(views, names), counted, too_late)
 
     def _are_among(self, visitors: pl.Series, others: pl.Series) -> NDArray[np.bool_]:
         """Whether each visitor is one of the others."""

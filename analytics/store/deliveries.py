@@ -7,7 +7,7 @@ hash of the content of every redelivery is kept.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -24,7 +24,7 @@ CONTENT_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in {"se
 
 
 _NEVER: Final = int(np.iinfo(np.int64).max)
-_LONGEST_REDELIVERY_MS: Final = 30 * 24 * HOUR_MS
+_LONGEST_REDELIVERY: Final = timedelta(days=30)
 """A clock that is wrong by more is no delivery of days later, but reset."""
 
 
@@ -59,14 +59,13 @@ def redelivered_ms(events: pl.DataFrame, window_hours: int) -> NDArray[np.int64]
     Returns:
         Epoch milliseconds; the largest number for all other deliveries.
     """
-    shortest = max(window_hours - 1, 1) * HOUR_MS
-    lags = events.select(DELIVERY_LAG.dt.total_milliseconds()).to_series()
-    is_wanted = lags.is_between(shortest, _LONGEST_REDELIVERY_MS, closed="right").fill_null(value=False)
-    # Hardly any batch has one.
-    if not is_wanted.any():
+    shortest = timedelta(hours=max(window_hours - 1, 1))
+    longest = (events["received_at"] - events["sent_at"]).max()
+    # Nearly every batch, and found without a query.
+    if not isinstance(longest, timedelta) or longest <= shortest:
         return np.full(events.height, _NEVER)
-    originals = events.select(ORIGINAL_TIME.dt.epoch("ms")).to_series()
-    return originals.set(~is_wanted, None).fill_null(_NEVER).to_numpy()
+    wanted = DELIVERY_LAG.is_between(shortest, _LONGEST_REDELIVERY, closed="right")
+    return events.select(pl.when(wanted).then(ORIGINAL_TIME.dt.epoch("ms")).fill_null(_NEVER)).to_series().to_numpy()
 
 
 def event_times_ms(events: pl.DataFrame) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analytics.analysis import Analysis
 from analytics.events.dead_letters import DeadLetterReason
+from analytics.html.numbers import estimate, ratio
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
@@ -171,8 +172,11 @@ def _model_parts(model: dict[str, Any]) -> Parts:
     with_truth = any(row["true_coefficient"] is not None for row in terms)
     header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
     data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
-    yield f"intent model on {data}, sorted by p-value:"
-    yield table((_term(row, with_truth=with_truth) for row in terms), header)
+    if terms:
+        yield f"intent model on {data}, sorted by p-value:"
+        yield table((_term(row, with_truth=with_truth) for row in terms), header)
+    else:
+        yield f"intent model: on {data} no signal can be fitted"
     if "truth_unknown" in model:
         yield f"  {model['truth_unknown']}"
     if unseen := model["unseen"]:
@@ -193,9 +197,9 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
     truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
     return (
         row["signal"],
-        f"{row['coefficient']:+.2f}",
-        f"{row['standard_error']:.2f}",
-        f"{row['odds_ratio']:.2f}",
+        estimate(row["coefficient"], sign=True),
+        estimate(row["standard_error"]),
+        ratio(row["odds_ratio"]),
         p,
         *truth,
     )

@@ -173,7 +173,8 @@ def analyze(
         form: What is known of the inputs beforehand, such as the tool that exported them.
 
     Raises:
-        InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all.
+        InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all; or a
+            table is given.
 
     >>> import tempfile
     >>> from scenarios import Scenario
@@ -184,6 +185,8 @@ def analyze(
     >>> found.store.counts == run.store.counts
     True
     """
+    if hasattr(inputs, "columns"):
+        raise InputError("inputs: is a table, not a path; fs.Analysis(table) takes one, or write it to a file first")
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()
@@ -323,11 +326,12 @@ class ArrivalSorter:
             yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"
 
     def nobody(self) -> Iterator[str]:
-        """Yield a note of the identifiers that stand for nobody, the most frequent first, if there are any."""
-        if found := self._ids_of_nobody.most_common():
+        """Yield a note of the texts that stand for nobody where an identifier should be, the most frequent first."""
+        # An empty text is what libraries send of a visitor who has not signed in.
+        if found := [(text, n) for text, n in self._ids_of_nobody.most_common() if text]:
             shown = ", ".join(f"{text!r} ({n:,})" for text, n in found[:_SHOWN]) + (", …" if found[_SHOWN:] else "")
             yield (
-                f"{self._ids_of_nobody.total():,} identifiers stand for nobody and are read as missing: {shown}; a "
+                f"{sum(n for _, n in found):,} identifiers stand for nobody and are read as missing: {shown}; a "
                 "real user with one of them needs another, such as 'user-0'"
             )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+import pytest
 
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 
@@ -44,6 +45,15 @@ def view(
 def request(minute: float, who: str = "ann", **columns: object) -> Row:
     """A demo request."""
     return view(minute, who, **columns) | {"type": "track", "event": DEMO}
+
+
+UNCOUNTED = pytest.mark.filterwarnings("ignore::analytics.errors.EventFrameWarning")
+"""Allows events of nobody among others."""
+
+
+def are_countable(rows: list[Row]) -> bool:
+    """Whether a table of these events is not refused: some are of somebody, or there are none."""
+    return not rows or any(row["anonymous_id"] or row.get("user_id") for row in rows)
 
 
 def events_of(*rows: Row) -> pl.DataFrame:

@@ -11,6 +11,7 @@
 | ``context.page`` | ``actionDetails``: ``url``, ``pageTitle``; ``referrerUrl`` of the visit, with its first action |
 | ``context.campaign`` | ``campaignSource``, ``campaignMedium``, ``campaignName``, ``campaignKeyword``, … |
 | the same, of campaigns | else ``referrerName`` (name) and ``referrerKeyword`` (term) |
+| the same, of searches and social networks | else ``referrerName`` (source), where ``referrerUrl`` is empty |
 | ``context.device.type`` | ``deviceType`` (Smartphone is mobile) |
 | ``context.location.country`` | ``countryCode`` |
 | ``context.ip`` | ``visitIp`` |
@@ -29,6 +30,8 @@ from analytics.io.adapters.clocks import from_epoch
 from analytics.io.adapters.devices import device_type
 
 _OF_CAMPAIGNS: Final = {"campaignName": "referrerName", "campaignKeyword": "referrerKeyword"}
+# Media of referrers of which Matomo has only the name.
+_MEDIA: Final = {"search": "organic", "social": "social"}
 
 
 class Matomo(Adapter):
@@ -79,10 +82,17 @@ class Matomo(Adapter):
         for number, action in enumerate(actions if isinstance(actions, list) else [], 1):
             if not isinstance(action, dict):
                 raise TypeError("an action is no object")
-            first = {"referrer": visit.get("referrerUrl")} if number == 1 else {}
+            first = _arrival(visit) if number == 1 else {}
             yield visit | first | {"action": action, "message_id": f"{visit.get('idVisit')}-{number}"}
 
     def event_name(self, record: Record, name: object) -> object:
         """What the site calls the event or the goal."""
         action = record["action"]
         return action.get("eventAction") or action.get("goalName") or name
+
+
+def _arrival(visit: Record) -> Record:
+    medium = _MEDIA.get(str(visit.get("referrerType")))
+    if visit.get("referrerUrl") or medium is None or not visit.get("referrerName"):
+        return {"referrer": visit.get("referrerUrl")}
+    return {"campaignSource": visit["referrerName"], "campaignMedium": medium}

@@ -7,6 +7,7 @@
 | ``messageId`` | ``uuid``, else ``properties.$insert_id`` |
 | ``anonymousId`` | ``properties.$anon_distinct_id`` of ``$identify``, ``properties.$device_id``, else ``distinct_id`` |
 | ``userId`` | ``properties.$user_id``, else ``distinct_id`` where it is not the browser's |
+| the same | never ``distinct_id`` of an event whose ``properties.$is_identified`` is false, which is the browser's |
 | ``previousId`` | ``properties.alias`` of ``$create_alias`` and ``$merge_dangerously``, which are alias calls |
 | ``timestamp`` | ``timestamp`` |
 | ``sentAt`` | ``sent_at`` of the batch, ``properties.$sent_at`` |
@@ -86,8 +87,11 @@ class PostHog(Adapter):
         properties = own if isinstance(own, dict) else {}
         whoever = record.get("distinct_id") or properties.get("distinct_id") or record.get("distinctId")
         browser = properties.get("$anon_distinct_id") or properties.get("$device_id")
-        event["anonymousId"] = browser or whoever
         is_known = properties.get("$user_id") or properties.get("$is_identified") or record.get("event") == "$identify"
+        # posthog-js says so of each event; after a reset, the distinct id is a new one that the device id is not.
+        if properties.get("$is_identified") is False and not is_known:
+            browser = whoever
+        event["anonymousId"] = browser or whoever
         # A server sends the distinct id alone, which may be that of a browser or of a person: it joins whichever it is.
         if is_known or whoever != browser:
             event["userId"] = properties.get("$user_id") or whoever

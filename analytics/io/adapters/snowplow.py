@@ -53,6 +53,8 @@ TSV_COLUMNS: Final = tuple(
 )
 """Columns of an enriched event as tab-separated values, in order."""
 
+_OF_SNOWPLOW: Final = frozenset({"v_collector", "domain_userid", "network_userid"})
+
 _SELF_DESCRIBING: Final = "unstruct_event_"
 
 
@@ -92,8 +94,9 @@ class Snowplow(Adapter):
     conversions: ClassVar[Conversions] = {"context.device.type": device_type}
 
     def recognises(self, record: Record) -> bool:
-        """Every enriched event has an identifier, a collector and its time."""
-        return all(record.get(name) for name in ("event_id", "collector_tstamp", "v_collector"))
+        """Every enriched event has an identifier, a collector's time, and a collector or visitors, also if selected."""
+        is_of_collector = record.get("event_id") and record.get("collector_tstamp")
+        return bool(is_of_collector) and not _OF_SNOWPLOW.isdisjoint(record)
 
     def event(self, record: Record) -> Record:
         """Convert by the table, and add what a self-describing event describes."""

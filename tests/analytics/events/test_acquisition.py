@@ -127,6 +127,11 @@ def test_a_channel_of_ones_own_leaves_the_signals_as_they_are():
         ("mc_cid=abc", "email"),
         ("utm_source=&utm_medium=", "direct"),
         ("next=gclid", "direct"),
+        ("redirect=https://x.com/?gclid=1", "direct"),
+        ("redirect=https://x.com/?a=1&gclid=1", "paid_search"),
+        ("mtm_source=google&mtm_medium=cpc", "paid_search"),
+        ("pk_source=google&pk_medium=cpc", "paid_search"),
+        ("utm_source=NaN&utm_medium=nan", "direct"),
         ("q=a#gclid=abc", "direct"),
     ],
 )
@@ -155,6 +160,9 @@ def test_the_address_tells_the_campaign(query: str, channel: str):
         ("?gclid=a", ("google", "cpc", None)),
         ("?fbclid=a&utm_campaign=may", ("facebook", None, "may")),
         ("?next=utm_source", (None, None, None)),
+        ("?redirect=https://x.com/?utm_source=news", (None, None, None)),
+        ("?pk_campaign=old&mtm_campaign=new&mtm_medium=email", (None, "email", "new")),
+        ("?mtm_source=matomo&utm_source=news", ("news", None, None)),
         ("", (None, None, None)),
     ],
 )
@@ -190,6 +198,15 @@ def test_a_campaign_of_the_event_itself_comes_first():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("nothing", ["NaN", "nan", "null", "undefined", " "])
+def test_texts_for_nothing_are_no_campaign(nothing: str):
+    """Neither is the channel judged by them, nor are they names of campaigns."""
+    row = enrich(make_events({"context_page_url": SITE} | tagged(source=nothing, medium=nothing, name=nothing)))
+    assert row.select("channel", "campaign_source", "campaign_medium", "campaign_name").row(0) == (
+        "direct", None, None, None,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("referrer", "channel"),
     {
@@ -223,6 +240,10 @@ def test_a_campaign_of_the_event_itself_comes_first():
         "docs.acme.io": None,
         "pricing.html": "direct",
         "(direct)": "direct",
+        "chrome-extension://abc/": "direct",
+        "https://[::1]/": "direct",
+        "http://localhost:3000/": "direct",
+        "http://127.0.0.1/": "direct",
     }.items(),
 )
 def test_referrers(referrer: str, channel: str | None):

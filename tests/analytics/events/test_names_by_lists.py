@@ -36,6 +36,13 @@ def test_every_country_by_code_and_name(kind: str):
         assert country_of(Locale("en").territories[country.alpha2]) == country.alpha2
 
 
+@pytest.mark.parametrize("language", ["de", "fr", "es", "pt", "it", "nl", "pl", "sv", "ja", "zh", "zh_Hant"])
+def test_every_country_by_its_name_in_larger_languages(language: str):
+    """As CLDR writes it; a name of two countries would be neither's."""
+    names = Locale.parse(language).territories
+    assert {code: country_of(names[code]) for code in REGION_OF_COUNTRY} == {code: code for code in REGION_OF_COUNTRY}
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     {
@@ -46,6 +53,8 @@ def test_every_country_by_code_and_name(kind: str):
         "UAE": "AE", "U.A.E.": "AE", "Hongkong": "HK", "Hong Kong SAR": "HK", "Россия": "RU", "Polska": "PL",
         "Danmark": "DK", "Norge": "NO", "Sverige": "SE", "Suomi": "FI", "日本": "JP", "中国": "CN", "한국": "KR",
         "8": "AL", "76": "BR", "040": "AT", "40": None, "44": None,
+        "de-DE": "DE", "zh_Hant_TW": "TW", "DE-BE": None, "Republic of China": "TW", "中華民國": "TW",
+        "People's Republic of China": "CN", "オーストリア": "AT", "奥地利": "AT", "Estados Unidos": "US",
         "Guinea": "GN", "Republic of": None, "Europe": None, "Narnia": None, "": None, "(not set)": None,
     }.items(),
 )  # fmt: skip
@@ -59,7 +68,10 @@ def test_spellings_of_countries(text: str, code: str | None):
 def test_time_zones_tell_the_country_where_it_is_missing():
     """Old names too; UTC and offsets are nowhere. A country that is given counts first."""
     zones = {"Europe/Vienna": "AT", "Asia/Calcutta": "IN", "US/Eastern": "US", "Europe/Kiev": "UA", "UTC": None,
-             "Etc/GMT-3": None, "": None}  # fmt: skip
+             "Etc/GMT-3": None, "": None, "europe/vienna": "AT", "America/Coyhaique": "CL", "Iceland": "IS",
+             "Africa/Timbuktu": "ML", "Africa/Asmera": "ER", "Atlantic/Jan_Mayen": "SJ", "Pacific/Ponape": "FM",
+             "America/Coral_Harbour": "CA", "America/Virgin": "VI", "EST5EDT": "US", "EST": None, "CET": None,
+             "Factory": None}  # fmt: skip
     assert {zone: country_of_zone(zone) for zone in zones} == zones
     events = make_events(*({"context_timezone": zone, "context_location_country": None} for zone in zones))
     assert enrich(events)["country_code"].to_list() == list(zones.values())
@@ -114,6 +126,9 @@ def test_a_device_comes_from_the_user_agent_where_it_is_missing():
         "axios/1.6.0",
         "Slack-ImgProxy (+https://api.slack.com/robots)",
         "Mozilla/5.0 (compatible; ExampleBot/1.0; +https://bot.example.com/about)",
+        "FeedFetcher-Google; (+http://www.google.com/feedfetcher.html)",
+        "NewRelicPinger/1.0 (1234)",
+        "Mozilla/5.0 (Linux; Android 9; CUBOT X18) Chrome/120 (compatible; Googlebot/2.1)",
     ],
 )
 def test_bots_by_name(agent: str):
@@ -127,7 +142,8 @@ def test_bots_by_the_list_itself():
     assert len(instances) > 2000
     assert sum(map(is_bot, instances)) == len(instances)
     assert not is_bot(WINDOWS)
-    assert not is_bot("Mozilla/5.0 (Linux; Android 9; CUBOT X18) Chrome/120 Mobile")
+    people = ("CUBOT X18", "CUBOT_X18_Plus", "Cubot", "KAYAK/8.1", "Lightning/6.2", "Panasonic")
+    assert not any(is_bot(f"Mozilla/5.0 (Linux; Android 9; {name}) Chrome/120 Mobile") for name in people)
 
 
 def test_bots_of_ones_own():

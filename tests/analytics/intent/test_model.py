@@ -1,6 +1,7 @@
 """Claims about the intent model: its digits, its recovery of the truth, and what it refuses."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -306,6 +307,43 @@ def test_a_separated_signal_is_penalised_and_named(careers: pl.Expr, reason: str
         IntentModel(FEW, penalise=False).fit(visits)
 
 
+@pytest.mark.parametrize("careers", [pl.col("requested_demo"), pl.col("requested_demo") | pl.col("careers_page_view")])
+def test_a_signal_that_may_be_known_because_of_the_request_is_named(careers: pl.Expr):
+    """If nobody without it, or everybody with it, requests, it may be a part of the request: the user has to check."""
+    visits = VISITS.with_columns(careers_page_view=careers & (pl.col("requested_demo") | IS_LONE))
+    (warning,) = (each for each in fit(visits).warnings if each.startswith("careers_page_view: "))
+    assert "known because of them: check that it is known before the request, or leave it out" in warning
+    rare = VISITS.with_columns(careers_page_view=~pl.col("requested_demo") & pl.col("careers_page_view"))
+    assert not [each for each in fit(rare).warnings if "known because" in each]
+
+
+def test_a_signal_that_equals_the_outcome_is_left_out_of_the_others_way():
+    """With it every outcome is predicted, and no other effect could be estimated; without it they are what they are."""
+    rest = IntentModel([signal for signal in FEW if signal.name != "careers_page_view"]).fit(VISITS)
+    results = fit(VISITS.with_columns(careers_page_view="requested_demo"))
+    assert results.estimator == "ml"
+    assert results.dropped["careers_page_view"].startswith("the outcome itself: every visit with it ended in a request")
+    assert any(each.startswith("careers_page_view: the outcome itself") for each in results.warnings)
+    assert_frame_equal(results.coefficients, rest.coefficients)
+
+
+def test_alone_a_signal_that_equals_the_outcome_is_penalised():
+    """Nothing else is to be estimated: in a two-by-two table the log odds ratio has half a visit in each cell."""
+    table = pl.DataFrame({"a": [True] * 10 + [False] * 20}).with_columns(y="a")
+    results = IntentModel.fit(table, outcome="y")
+    assert results.coefficients["coefficient"][1] == pytest.approx(math.log(10.5 / 0.5 * 20.5 / 0.5), abs=1e-6)
+    assert any(each.startswith("a: every visit with it ended in a request") for each in results.warnings)
+
+
+def test_where_signals_together_predict_every_outcome_no_effect_seems_certain():
+    """Residuals are 0 then, and robust errors with them: all errors are nonrobust, and all intervals profiles."""
+    visits = VISITS.head(600).with_columns(requested_demo=pl.col("log_session_minutes") > 2.5)
+    results = fit(visits)
+    assert set(results.diagnostics["interval"]) == {"profile"}
+    others = results.coefficients.filter(~pl.col("signal").is_in(["intercept", "log_session_minutes"]))
+    assert others["p_value"].min() > 0.05
+
+
 def test_a_separation_that_only_two_signals_show_is_found():
     """No signal has an empty cell alone, yet with neither of two nobody asks: all that is infinite is named."""
     seen = pl.col("security_page_view") | pl.col("careers_page_view")
@@ -396,7 +434,7 @@ NO_VALUE = r"no value \(null, NaN or infinite\) in {} \(3\)"
         (
             pl.concat([VISITS.filter(ASKED)[2:4], VISITS.filter(~ASKED).head(8)]),
             TooFewVisitsError,
-            "10 visits with 2 requests are too few for 3 signals.*observe longer",
+            "10 visits, 2 of them with a request, are too few for 3 signals.*observe longer",
         ),
         (with_hole("security_page_view", None), VisitTableError, NO_VALUE.format("security_page_view")),
         (with_hole("log_session_minutes", float("nan")), VisitTableError, NO_VALUE.format("log_session_minutes")),

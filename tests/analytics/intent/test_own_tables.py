@@ -131,7 +131,7 @@ def test_without_signals_all_numbers_are_signals():
     results = IntentModel().fit(TABLE, outcome="renewed")
     assert results.terms == ("intercept", *NAMES)
     assert results.warnings == (
-        "not among the signals, as they are not numbers: plan, firm (categories would use them)",
+        "not among the signals, as they are not numbers: plan, firm; categories would use them",
     )
     terms = IntentModel().fit(TABLE, outcome="renewed", account="firm", categories=["plan"]).terms
     assert terms == ("intercept", *NAMES, "plan=pro", "plan=team")
@@ -177,6 +177,31 @@ def test_the_result_prints_with_the_name_of_the_outcome():
     assert results.odds_ratio_unit["unit"].to_list() == [None, "one more", "one more", "present against absent"]
 
 
+def test_small_effects_are_shown_with_their_digits():
+    """The effect of one more unit of a quantity in ten-thousands is small, and not 0.000."""
+    table = TABLE.with_columns(pl.col("spend") * 10_000)
+    results = IntentModel().fit(table, signals=NAMES, outcome="renewed")
+    spend = results.coefficients["coefficient"][1]
+    line = next(line for line in repr(results).splitlines() if line.startswith("│ spend"))
+    cells = [cell.strip() for cell in line.strip("│").split("┆")]
+    assert cells[1] == f"{spend:#.3g}"
+    assert float(cells[4]) - 1 == pytest.approx(spend, rel=0.01)
+    assert "0.000 " not in line
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_an_index_saved_with_the_table_is_no_signal(name: str):
+    """A column without a name is left out with a warning, unless it is asked for."""
+    table = TABLE.drop("plan", "firm")
+    results = IntentModel().fit(
+        table.with_row_index(name or "index").rename({name or "index": name}), outcome="renewed"
+    )
+    assert numbers_of(results) == numbers_of(IntentModel().fit(table, outcome="renewed"))
+    assert results.warnings == (
+        "not among the signals: a column without a name, such as an index saved with the table",
+    )
+
+
 TEXT = TABLE.with_columns(day=pl.lit(date(2026, 3, 3)), one=pl.lit(1.5), half=pl.lit(0.5), many=pl.lit(10**9))
 
 
@@ -191,7 +216,7 @@ TEXT = TABLE.with_columns(day=pl.lit(date(2026, 3, 3)), one=pl.lit(1.5), half=pl
         ({"signals": []}, "signals: name at least one column"),
         ({"signals": ["spend", "spend"]}, "spend: is given twice"),
         ({"signals": ["spend", "renewed"]}, "renewed: is given twice"),
-        ({"signals": ["plan"]}, r"plan: is of type String, neither a number nor boolean; name a text .*\{'plan': '"),
+        ({"signals": ["plan"]}, r"plan: is of type String, neither a number nor boolean; make it a .*--category plan="),
         ({"signals": ["day"]}, "day: is of type Date, neither a number nor boolean"),
         ({"signals": ["spend", "spend:seats"]}, "spend:seats: seats is not among the signals"),
         ({"signals": ["spend"], "categories": {"plan": "free"}}, "categories: plan is not among the signals"),

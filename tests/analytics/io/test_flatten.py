@@ -114,6 +114,15 @@ def test_an_address_without_a_query_has_that_of_the_search(page: dict[str, Any],
     assert json.loads(row["extra"] or "") == {"context": {"page": {"search": page["search"]}}}
 
 
+@pytest.mark.parametrize("more", [{"search": "?gclid=1"}, {"url": "https://acme.io/p?gclid=1#top"}])
+def test_an_address_without_a_query_has_that_of_the_properties(more: dict[str, Any]):
+    """Some senders have the query of a page in its properties alone; of other calls the url is that of a link."""
+    context = {"page": {"url": "https://acme.io/p"}}
+    assert row_of(context=context, properties=more)["context_page_url"] == "https://acme.io/p?gclid=1"
+    track = row_of(type="track", event="Link Clicked", context=context, properties=more)
+    assert track["context_page_url"] == "https://acme.io/p"
+
+
 def test_the_referrer_of_the_context_is_that_of_the_page():
     """As the Segment Spec has it for mobile libraries."""
     row = row_of(context={"referrer": {"url": "https://www.google.com/"}})
@@ -266,3 +275,18 @@ def test_no_bytes_raise(raw: bytes):
     """Any bytes become a row or a dead letter that keeps them."""
     result = track_view(raw)
     assert isinstance(result, dict) or result.raw == raw
+
+
+@pytest.mark.parametrize(
+    ("experiments", "arms"),
+    [
+        ("price=A;chat=on", "price=A;chat=on"),
+        ({"price": "A", "chat": True, "rank": 2, "off": None}, "chat=true;price=A;rank=2"),
+        ('{"price": "A"}', "price=A"),
+        ({"price": {"arm": "A"}}, '{"price":{"arm":"A"}}'),
+        ("{price", "{price"),
+    ],
+)
+def test_arms_of_experiments_are_read_from_objects_too(experiments: object, arms: str | None):
+    """An object has them by the names of their experiments; what has no arms stays as it is."""
+    assert row_of(context={"experiments": experiments})["context_experiments"] == arms

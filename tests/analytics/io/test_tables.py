@@ -11,6 +11,8 @@ import pytest
 from event_files import LINES, read_all
 
 from analytics.errors import EventFileError, EventFileWarning
+from analytics.events.enrichment import enrich
+from analytics.events.server_side import by_server
 from analytics.io.ndjson import decode
 from analytics.io.reading import EventFormat
 from analytics.io.tables import TableReading, table_name
@@ -152,3 +154,50 @@ def test_the_index_that_pandas_writes_is_a_column_like_any_other(tmp_path: Path)
     (tmp_path / "events.csv").write_text(f",type,message_id,anonymous_id,timestamp\n{row}\n")
     frame, _ = read_all(tmp_path / "events.csv", note=lambda _: None)
     assert frame["message_id"].to_list() == ["m1"]
+
+
+@pytest.mark.parametrize(
+    ("row", "url"),
+    [
+        ({"url": "https://x.org/#top", "search": "?gclid=1"}, "https://x.org/?gclid=1#top"),
+        ({"url": "https://x.org/", "context_page_search": "gclid=1"}, "https://x.org/?gclid=1"),
+        ({"context_page_url": "https://x.org/", "url": "https://x.org/?gclid=1#a"}, "https://x.org/?gclid=1"),
+        ({"url": "https://x.org/?a=1", "search": "?b=2"}, "https://x.org/?a=1"),
+        ({"path": "/p", "search": "?gclid=1"}, "/p?gclid=1"),
+        ({"url": "https://x.org/", "search": "?"}, "https://x.org/"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+@pytest.mark.parametrize("has_type", [False, True])
+def test_the_search_completes_the_address(
+    tmp_path: Path, row: dict[str, str], url: str, form: str, *, has_type: bool
+) -> None:
+    """In tables of every form, of a warehouse and with a column ``type``, a click on an advert is found."""
+    path = tmp_path / f"pages.{form}"
+    given = {"id": "1", "anonymous_id": "a", "received_at": TIME} | row | ({"type": "page"} if has_type else {})
+    getattr(pl.DataFrame([given]), f"write_{form}")(path)
+    found = read_all(path)[0]
+    assert found["context_page_url"].to_list() == [url]
+    assert enrich(found)["channel"].to_list() == ["paid_search" if "gclid" in url else "direct"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_pages_of_a_table_of_several_calls_have_their_address(tmp_path: Path, form: str) -> None:
+    """``url`` is the page's address in rows of pages only, and what is not read is named in every form."""
+    common = {"message_id": "1", "anonymous_id": "a", "received_at": TIME, "url": "https://x.org/?a=1", "hue": "red"}
+    table = pl.DataFrame([{"type": "page"} | common, {"type": "track", "event": "Link Clicked"} | common])
+    path = tmp_path / f"events.{form}"
+    getattr(table, f"write_{form}")(path)
+    with pytest.warns(EventFileWarning, match=r"columns that are not read: hue$"):
+        frame, _ = read_all(path)
+    assert frame["context_page_url"].to_list() == ["https://x.org/?a=1", None]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_the_channel_of_servers_is_kept(tmp_path: Path, form: str) -> None:
+    """As a line of JSON keeps it, so that an invoice between two visits does not join them."""
+    common = {"anonymous_id": "a", "received_at": TIME}
+    rows = [{"message_id": "1", "channel": "web"}, {"message_id": "2", "channel": "server"}]
+    path = tmp_path / f"events.{form}"
+    getattr(pl.DataFrame([{"type": "track", "event": "Paid"} | common | row for row in rows]), f"write_{form}")(path)
+    assert read_all(path)[0].select(by_server()).to_series().to_list() == [False, True]

@@ -182,3 +182,21 @@ def test_with_many_requests_the_penalty_hardly_matters():
     outcome = (rng.random(4000) < expit(matrix @ [-1.0, 0.5, 0.0, -0.5])).astype(float)
     usual, fit = Logit(outcome, matrix).fit(disp=False), PenalisedLogit(matrix, np.ones(4000), outcome)
     assert np.abs((fit.coefficients - usual.params) / usual.bse).max() < 0.1
+
+
+def test_a_flat_likelihood_is_climbed_quickly(monkeypatch: pytest.MonkeyPatch):
+    """Where a signal equals the outcome, the likelihood is so flat that scoring alone takes hundreds of steps.
+
+    By symmetry the two signals that are not it have equal coefficients, and the maximum is where the score is 0.
+    """
+    rng = np.random.default_rng(6)
+    other = rng.random(4000) < 0.3
+    requested = (rng.random(4000) < 0.02).astype(float)
+    matrix = np.column_stack([np.ones(4000), requested, other, rng.exponential(size=4000)])
+    n_points, point = [], PenalisedLogit._point
+    monkeypatch.setattr(PenalisedLogit, "_point", lambda fit, b: n_points.append(1) or point(fit, b))
+    fit = PenalisedLogit(matrix, np.ones(4000), requested)
+    low, high = fit.interval(1, 0.95)
+    assert low < fit.coefficients[1] < high
+    assert np.abs(fit._top.score).max() < 1e-7
+    assert len(n_points) < 300

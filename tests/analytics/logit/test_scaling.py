@@ -159,3 +159,25 @@ def test_statsmodels_confirms_a_fit_in_any_unit():
     confirmed = results.to_statsmodels()
     assert np.asarray(confirmed.params) == pytest.approx(results.coefficients["coefficient"].to_numpy(), rel=1e-8)
     assert np.asarray(confirmed.bse) == pytest.approx(results.coefficients["standard_error"].to_numpy(), rel=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6, 1e8])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_a_separated_quantity_counted_from_far_away_has_the_same_effect(far: float, clustered: bool):  # noqa: FBT001
+    """What predicts the outcome perfectly is penalised alike wherever it is counted from, with interval and test.
+
+    The intercept, at a quantity of 0, then lies far outside of the data, and has Wald's interval.
+    """
+    table = visits(1.0).with_columns(requested_demo=pl.col("x") > 1)
+    if clustered:
+        table = table.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) // 3))
+    model = IntentModel([QUANTITY, FLAG], [])
+    here, there = (model.fit(table.with_columns(pl.col("x") + shift)) for shift in (0.0, far))
+    for column in ("coefficient", "standard_error", "ci_low", "ci_high", "z"):
+        assert there.coefficients[column][1:].to_list() == pytest.approx(here.coefficients[column][1:].to_list(), 1e-4)
+    assert there.diagnostics["interval"].to_list() == ["wald", "profile", "profile"]
+    # Far away, the quantity itself has fewer digits.
+    found = there.predict(table.with_columns(pl.col("x") + far)).to_list()
+    assert found == pytest.approx(here.predict(table).to_list(), abs=1e-5)
+    assert there.all_signals.statistic == pytest.approx(here.all_signals.statistic, rel=1e-6)
+    assert there.out_of_fold.log_loss == pytest.approx(here.out_of_fold.log_loss, rel=1e-4)

@@ -6,8 +6,8 @@ from typing import get_args
 
 import polars as pl
 import pytest
-from flat_events import CRAWLER, DEMO, HELD, START, Row, event, events_of
-from hypothesis import given, settings, strategies as st
+from flat_events import CRAWLER, DEMO, HELD, START, UNCOUNTED, Row, are_countable, event, events_of
+from hypothesis import assume, given, settings, strategies as st
 from polars.testing import assert_frame_equal
 
 from analytics.events.enrichment import enrich
@@ -50,7 +50,7 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
     assert visits_of(*rows) == visits
 
 
-@pytest.mark.parametrize(
+SERVERS = pytest.mark.parametrize(
     "sent",
     [
         {"extra": '{"channel":"server"}'},
@@ -63,7 +63,10 @@ def test_visits_are_cut_by_what_the_browser_does(rows: list[Row], visits: list[i
         {"context_library_name": "posthog-php"},
     ],
 )
-@pytest.mark.parametrize("name", ["Invoice Paid", "page", "identify"])
+
+
+@SERVERS
+@pytest.mark.parametrize("name", ["Invoice Paid", "identify"])
 def test_events_of_servers_never_join_visits(sent: Row, name: str):
     """Whatever their name: two page views 50 minutes apart are two visits, although a server wrote in between."""
     events = events_of(event(0), event(25, name, **sent), event(50))
@@ -72,6 +75,13 @@ def test_events_of_servers_never_join_visits(sent: Row, name: str):
     assert visit_table_of_parts(partitions_by_visitor(events, 2)).height == 2
     by_browser = {"extra": '{"channel":"client"}', "context_library_name": "@segment/analytics-next"}
     assert visit_table(events_of(event(0), event(25, name, **by_browser), event(50))).height == 1
+
+
+@SERVERS
+def test_page_views_that_a_server_reports_are_the_visitors(sent: Row):
+    """A site that renders its pages on a server tracks them there: its visits are cut like any other's."""
+    events = events_of(*(event(minute, **sent) for minute in (0, 5, 180)))
+    assert visit_table(events)["visit"].to_list() == [1, 2]
 
 
 def test_a_visit_lasts_a_day_at_most():
@@ -128,6 +138,7 @@ def test_events_come_sorted_by_visitor_time_and_given_order():
     assert table.columns == [*enrich(events_of()).columns, "visit"]
 
 
+@UNCOUNTED
 def test_without_a_browser_the_person_is_the_visitor():
     """An event without anonymous_id counts for its user_id; one with neither is kept, without a visit."""
     events = events_of(event(0, who=None, user_id="u1"), event(5, who=None, user_id="u1"), event(9, who=None))
@@ -287,6 +298,7 @@ ROWS = st.lists(
 )
 
 
+@UNCOUNTED
 @settings(max_examples=50, deadline=None)
 @given(
     rows=ROWS,
@@ -298,6 +310,7 @@ def test_the_visit_table_equals_a_recount_by_hand(
     rows: list[Row], until: int, conversion_unit: ConversionUnit, *, stitch: bool
 ):
     """Whatever happens, the table equals one made visitor by visitor and event by event in plain Python."""
+    assume(are_countable(rows))
     observed_until = START + timedelta(minutes=until)
     frame = events_of(*rows)
     of_visitors = stitched(frame) if stitch else enrich(frame)
@@ -307,10 +320,12 @@ def test_the_visit_table_equals_a_recount_by_hand(
     assert_frame_equal(table, expected, abs_tol=1e-12)
 
 
+@UNCOUNTED
 @settings(max_examples=30, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 100))
 def test_the_order_of_delivery_does_not_matter(rows: list[Row], seed: int):
     """Shuffled events make the same visit table."""
+    assume(are_countable(rows))
     # Which of two companies named at the same time comes first is the one thing that the order decides.
     one_company = [row | {"context_group_id": "g1"} for row in rows]
     frame = events_of(*one_company)

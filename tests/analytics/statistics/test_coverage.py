@@ -93,7 +93,7 @@ def test_a_near_name_of_the_outcome_is_one_warning():
     )
     (beside,) = name_warnings(events_of(event(0, DEMO), event(1, "demo_requested")))
     assert beside.startswith("'demo_requested', of 1 event, is near 'Demo Requested' but not counted as it (")
-    other, none = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
+    none, other = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
     assert "is near 'White Paper Downloaded'" in other
     assert "names of their own: 'Deal Signed' (1), 'Whitepaper Download' (1)" in none
 
@@ -122,3 +122,16 @@ def test_browsers_that_people_share_are_counted():
     assert warning.startswith("2 browsers have several user ids (such as 'desk' with 3)")
     renamed = event(5, who="kiosk", user_id="v1", previous_id="v0") | {"type": "alias"}
     assert warnings(*known(3), *shared, renamed) == []
+
+
+def test_countries_that_are_not_known_are_counted_and_named():
+    """The most frequent first; a text that says that none is known has no warning."""
+    countries = ["Austria", "XX", "(not set)", "", None, "Narnia", "Lao PDR", "Lao PDR"]
+    rows = [event(n, context_location_country=country) for n, country in enumerate(countries)]
+    (only,) = warnings(*rows)
+    assert only.startswith("3 events have countries that are not known: 'Lao PDR' (2), 'Narnia' (1); ")
+    (only,) = warnings(*rows[:6])
+    assert only.startswith("1 event has a country that is not known: 'Narnia' (1); ")
+    (only,) = warnings(*(event(n, context_location_country=f"Nowhere {n}") for n in range(5)))
+    assert "'Nowhere 2' (1), and 2 more; " in only
+    assert warnings(*rows[:5]) == []

@@ -193,8 +193,11 @@ def test_every_count_equals_a_recount_by_hand(rows: list[Row], by: list[str]):
         of_it = [fact for fact in facts if fact.segment == segment]
         whole = (some.segments(by) if by else some.totals()).filter(**dict(zip(by, segment, strict=True)))
         counts, n = count(of_it, of_it), n_converted(of_it, rows)
-        conversion = n / counts[1] if counts[1] else None
-        assert whole.select(*COUNTS, "converted", "conversion").rows() == [(*counts, n, conversion)]
+        n_cases = counts[1] - n_too_late(of_it, rows)
+        assert whole.select(*COUNTS, "converted", "conversion").rows() == [
+            (*counts, n, n / n_cases if n_cases else None)
+        ]
+        assert not by or whole["n"].item() == n_cases
         by_hour = some.hourly(by).filter(**dict(zip(by, segment, strict=True)))
         assert by_hour.select(pl.col("page_views", "visits", "demo_requests").sum()).row(0) == counts[:1] + counts[2:]
         for moment, *counts in by_hour.select("hour", *COUNTS).iter_rows():
@@ -236,6 +239,13 @@ def count(facts: list[Fact], of_all_hours: list[Fact]):
     comes = {(fact.who, fact.visit): fact.time for fact in sorted(of_all_hours, key=lambda fact: fact.time)[::-1]}
     visits = {(fact.who, fact.visit) for fact in views if comes[fact.who, fact.visit] == fact.time}
     return len(views), len({fact.who for fact in views}), len(visits), len(facts) - len(views)
+
+
+def n_too_late(facts: list[Fact], rows: list[Row]):
+    """Visitors who viewed the segment, but none of whose requests counts for it."""
+    asked = {row["anonymous_id"] for row in rows if row["type"] == "track"}
+    counted = {fact.who for fact in facts if fact.visit is None}
+    return len(({fact.who for fact in facts} & asked) - counted)
 
 
 def n_converted(facts: list[Fact], rows: list[Row]):

@@ -48,7 +48,8 @@ def test_every_event_is_counted() -> None:
     assert [printed[name] for name in counters] == [6, 4, 1, 0, 0, 1]
     assert (printed["totals"]["page_views"], printed["totals"]["demo_requests"]) == (3, 1)
     assert printed["model"]["error"]
-    assert printed["warnings"] == []
+    (warning,) = printed["warnings"]
+    assert warning.startswith("1 of 1 visitors with a demo request made it at the very time of their first page view")
     letter = json.loads(Path("o/dead_letters.ndjson").read_text())
     assert (letter["position"], letter["raw"]) == (4, "{broken")
 
@@ -77,7 +78,8 @@ def test_files_lines_and_forms_do_not_matter(monkeypatch: pytest.MonkeyPatch) ->
     ways = [["pages", "tracks"], ["tracks", "pages"], ["backwards"], ["table"], ["-"]]
     printed = [Ended("analyze", *names, "--json").json for names in ways]
     assert [each.pop("inputs") for each in printed] == ways
-    assert (printed[0]["received"], printed[0]["accepted"], printed[0]["warnings"]) == (12, 12, [])
+    # The pages and the requests have the same times.
+    assert (printed[0]["received"], printed[0]["accepted"], len(printed[0]["warnings"])) == (12, 12, 1)
     assert all(each == printed[0] for each in printed)
 
 
@@ -167,3 +169,36 @@ def test_shuffled_history_is_taken_whole(*, received: bool) -> None:
     assert (whole["accepted"], whole["late"], whole["totals"]["page_views"]) == (600, 0, 600)
     halves = Ended("analyze", "first", "second", "--json").json
     assert (halves["accepted"], halves["duplicate"], halves["totals"]["page_views"]) == (600, 1, 600)
+
+
+def visitors_of(name: str) -> list[dict[str, object]]:
+    """Forty visitors with a page view each, of whom every second has a track call of this name."""
+    time = "2026-03-03T10:{:02}:00Z".format
+    pages = [PAGE | {"messageId": f"p{k}", "anonymousId": f"a{k}", "timestamp": time(k)} for k in range(40)]
+    track = {"type": "track", "event": name}
+    asked = [page | track | {"messageId": f"t{k}", "timestamp": time(k + 1)} for k, page in enumerate(pages) if k % 2]
+    return [*pages, *asked, PAGE | {"messageId": "last", "anonymousId": "z", "timestamp": "2026-03-03T12:00:00Z"}]
+
+
+def test_a_stream_whose_requests_have_another_name_is_not_told_to_wait() -> None:
+    """To observe longer would not help: the names that there are, and the option, would."""
+    write("named.ndjson", visitors_of("Call Booked"))
+    error = Ended("analyze", "named.ndjson", "--json").json["model"]["error"]
+    assert error.startswith("no event is called 'Demo Requested'")
+    assert "'Call Booked' (20)" in error
+    assert "--rename-event" in error
+    assert "observe longer" not in error
+    write("pages.ndjson", visitors_of("Call Booked")[:40])
+    error = Ended("analyze", "pages.ndjson", "--json").json["model"]["error"]
+    assert error.endswith("observe longer, or check that requests are events called 'Demo Requested'")
+
+
+def test_a_model_without_any_signal_has_no_empty_table() -> None:
+    """Nobody shows a signal: that is said, and no heading stands above nothing."""
+    write("events.ndjson", visitors_of("Demo Requested"))
+    printed = Ended("analyze", "events.ndjson").out
+    assert (
+        "intent model: on 40 visits with 20 demo requests no signal can be fitted\n  not seen in these events:"
+        in printed
+    )
+    assert "odds ratio" not in printed

@@ -15,6 +15,8 @@ from command_line import Ended
 from event_files import EXPORTS, LINES, PAGES, page
 
 from analytics.durable.recovery import read_store
+from scenarios.errors import InputError
+from scenarios.run.events_analysis import analyze
 
 
 def both(*inputs: object, **options: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -129,10 +131,12 @@ def test_names_of_ones_own_count_in_stores_as_in_analyses() -> None:
 
 
 def test_identifiers_of_nobody_are_named() -> None:
-    """A real user 0 would not be lost unsaid."""
-    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u"))]))
+    """A real user 0 would not be lost unsaid; an empty text is what libraries send of those without one."""
+    Path("e.json").write_text(json.dumps([page(n, userId=user) for n, user in enumerate(("null", 0, "u", "", ""))]))
     warnings = Ended("analyze", "e.json", "--json").json["warnings"]
-    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1)" in text for text in warnings)
+    assert any("2 identifiers stand for nobody" in text and "'null' (1), '0' (1);" in text for text in warnings)
+    Path("e.json").write_text(json.dumps([page(n, userId="") for n in range(3)]))
+    assert not any("stand for nobody" in text for text in Ended("analyze", "e.json", "--json").json["warnings"])
 
 
 def test_columns_that_are_not_read_are_named() -> None:
@@ -188,3 +192,96 @@ def test_dead_letters_of_several_files_say_their_file() -> None:
     Ended("analyze", "a.json", "b.ndjson", "--out", "o")
     details = [json.loads(line)["detail"] for line in Path("o/dead_letters.ndjson").read_text().splitlines()]
     assert [detail.partition(":")[0] for detail in details] == ["a.json, record 2", "b.ndjson, record 6"]
+
+
+def test_tables_of_users_and_a_manifest_beside_events_are_left_out() -> None:
+    """A whole warehouse, and our own export of one, is read; what holds no events is named."""
+    row = {"received_at": "2026-03-03 10:00:00", "context_ip": "192.0.2.1"}
+    Path("wh").mkdir()
+    pl.DataFrame([row | {"id": "1", "anonymous_id": "a"}]).write_csv("wh/pages.csv")
+    pl.DataFrame([row | {"id": "u", "email": "u@x.org"}]).write_csv("wh/users.csv")
+    pl.DataFrame([row | {"id": "acme", "name": "Acme"}]).write_parquet("wh/accounts.parquet")
+    Path("wh/manifest.json").write_text('{"kind": "export"}')
+    analysed = Ended("analyze", "wh", "--json").json
+    assert (analysed["received"], analysed["accepted"]) == (1, 1)
+    assert "manifest.json" in analysed["warnings"][0]
+    assert "wh/accounts.parquet: left out, as it is a table of accounts, not of events" in analysed["warnings"]
+    assert "wh/users.csv: left out, as it is a table of users, not of events" in analysed["warnings"]
+    assert Ended("ingest", "wh", "--store", "store", "--json").json["accepted"] == 1
+
+
+BATCH = json.dumps({"batch": [{"type": "page", "messageId": f"b{n}", "anonymousId": "a"} for n in range(2)]})
+
+
+@pytest.mark.parametrize("lines", [BATCH, f"{BATCH}\n{BATCH}\n", f'{{"type":"page","anonymousId":"a"}}\n{BATCH}\n'])
+def test_bodies_of_batches_are_live_in_files(lines: str) -> None:
+    """Alone, or among lines of events; without times they arrive when they are read."""
+    Path("batches.ndjson").write_text(lines)
+    live = Ended("ingest", "batches.ndjson", "--live", "--store", "store", "--json").json
+    assert (live["accepted"] + live["duplicate"], live["invalid"]) == (live["received"], 0)
+    assert live["received"] >= 2
+    again = Ended("ingest", "batches.ndjson", "--store", "store")
+    assert (again.status, "was read so far with --live" in again.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("e.json", '{"batch":[]}', "looks like JSON without any event, such as an empty batch"),
+        ("e.csv", "type,message_id,type\npage,1,page\n", "e.csv: there is more than one column 'type'"),
+        (
+            "e.ndjson",
+            '{"event_name": "x", "event_timestamp": 1, "event_params": []}',
+            "neither anonymousId nor userId is given",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named(name: str, text: str, message: str) -> None:
+    """By both commands, and a tool that was recognised is not called unknown."""
+    Path(name).write_text(text)
+    for command in (["analyze", name], ["ingest", name, "--store", "store"]):
+        ended = Ended(*command)
+        assert (ended.status, message in ended.err, "no known format" in ended.err) == (2, True, False)
+
+
+def test_a_column_of_a_wrong_type_is_named_with_its_file() -> None:
+    """And with what to do, whether the file is of the event table or has more columns."""
+    table = pl.DataFrame({"type": ["page"], "anonymous_id": "a", "received_at": [1_772_532_000_000]})
+    wrong = table.with_columns(sent_at=pl.duration(days=1))
+    wrong.write_parquet("plain.parquet")
+    wrong.with_columns(hue=1).write_parquet("wide.parquet")
+    for name in ("plain.parquet", "wide.parquet"):
+        for command in (["analyze", name], ["ingest", name, "--store", "store"]):
+            assert f"{name}: column 'sent_at' is Duration" in (error := Ended(*command).err)
+            assert "write the column as text, or a time as a timestamp, or leave it out" in error
+
+
+def test_an_empty_file_is_named_beside_events() -> None:
+    """The store has events already, so the counts alone would not show it."""
+    Path("events").write_bytes(LINES)
+    Path("empty").touch()
+    done = Ended("ingest", "events", "empty", "--store", "store", "--json").json
+    assert done["warnings"] == ["nothing was read from empty: no events there"]
+    assert Ended("ingest", "events", "--store", "store", "--json").json["warnings"] == []
+
+
+def test_a_table_is_no_path() -> None:
+    """The error says what takes one, instead of naming its columns as files."""
+    with pytest.raises(InputError, match=r"is a table, not a path; fs\.Analysis\(table\) takes one"):
+        analyze(pl.DataFrame({"type": ["page"]}))  # type: ignore[arg-type]
+
+
+def test_the_channel_of_servers_keeps_visits_apart() -> None:
+    """An invoice between two page views 50 minutes apart joins them in no form of the table."""
+    times = [("page", "09:00", "web"), ("track", "09:25", "server"), ("page", "09:50", "web")]
+    common = {"anonymous_id": "a", "event": "Invoice Paid"}
+    rows = [
+        common | {"type": call, "message_id": when, "channel": channel, "received_at": f"2026-03-03T{when}:00Z"}
+        for call, when, channel in times
+    ]
+    table = pl.DataFrame(rows)
+    table.write_csv("e.csv")
+    table.write_parquet("e.parquet")
+    table.write_ndjson("e.ndjson")
+    for form in ("csv", "parquet", "ndjson"):
+        assert Ended("analyze", f"e.{form}", "--json").json["totals"]["visits"] == 2

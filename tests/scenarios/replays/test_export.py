@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.warehouse import warehouse_tables
 from scenarios.errors import InputError, OutputError
-from scenarios.replays.export import export
+from scenarios.replays.export import ExportForm, export
+from scenarios.run.events_analysis import analyze
 
 DBT_SEGMENT_PAGES = (
     "id, anonymous_id, user_id, received_at, sent_at, timestamp, url, path, title, search, referrer, "
@@ -94,3 +95,12 @@ def test_an_export_replaces_an_export_and_nothing_else(recorded: Path, tmp_path:
     with pytest.raises(InputError, match="is not a run folder"):
         export(tmp_path, to=tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("form", ["segment-warehouse", "parquet"])
+def test_what_is_exported_can_be_analysed(recorded: Path, tmp_path: Path, form: ExportForm) -> None:
+    """The whole folder, with its table of users, its manifest and empty tables, holds the run's events."""
+    export(recorded, to=tmp_path / "o", form=form)
+    events = pl.read_parquet(recorded / "events.parquet")
+    counts = analyze(tmp_path / "o").store.counts
+    assert (counts.accepted, counts.invalid) == (events["message_id"].n_unique(), 0)

@@ -13,12 +13,15 @@ import pytest
 from event_files import EXPORTS, page, read_all
 
 from analytics.errors import EventFileError
+from analytics.events.enrichment import enrich
 from analytics.events.tracking_plan import COLUMNS
 from analytics.io.adapters import registry
 from analytics.io.adapters.adapter import Adapter, Record
 from analytics.io.adapters.clocks import from_epoch
 from analytics.io.adapters.devices import device_type
+from analytics.io.flatten import flatten
 from analytics.io.reading import EventFormat
+from analytics.sessions.persons import Persons
 from analytics.statistics.funnel import FunnelStatistics
 from scenarios.run.events_analysis import analyze
 
@@ -133,6 +136,21 @@ ALIASES = {
         record(1, "$create_alias", "d", alias="u", **{"$device_id": "d"}),
         record(2, "Demo Requested", "u"),
     ],
+    "posthog, no device": [
+        record(0, "$pageview", "d"),
+        record(1, "$identify", "u", **{"$anon_distinct_id": "d"}),
+        record(2, "Demo Requested", "u"),
+    ],
+    "posthog, reset": [
+        record(0, "$pageview", "d", **{"$device_id": "old", "$is_identified": False}),
+        record(1, "$identify", "u", **{"$anon_distinct_id": "d", "$device_id": "old", "$is_identified": True}),
+        record(2, "Demo Requested", "u", **{"$device_id": "old", "$is_identified": True}),
+    ],
+    "mixpanel, no device": [
+        at(0, "$mp_web_page_view", distinct_id="d"),
+        at(1, "$identify", distinct_id="u", **{"$anon_id": "d", "$identified_id": "u"}),
+        at(2, "Demo Requested", distinct_id="u"),
+    ],
     "posthog, server": [
         record(0, "$identify", "u", **{"$anon_distinct_id": "d"}),
         record(1, "$pageview", "u", **{"$device_id": "d", "$user_id": "u"}),
@@ -150,6 +168,15 @@ def test_aliases_and_servers_of_other_tools_name_the_same_person(tmp_path: Path,
     assert letters == []
     totals = FunnelStatistics(frame).totals()
     assert totals.select("visitors", "demo_requests", "converted").row(0) == (1, 1, 1)
+    assert Persons(frame).shared_browsers.is_empty()
+
+
+def test_the_users_of_one_browser_are_counted_without_its_own_id(tmp_path: Path) -> None:
+    """Two people who share a browser are still named in a warning."""
+    calls = [record(n, "$identify", who, **{"$anon_distinct_id": "d"}) for n, who in enumerate(("u", "v"))]
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(json.dumps(each) + "\n" for each in (record(9, "$pageview", "d"), *calls)))
+    assert Persons(read_all(path, EventFormat("posthog"))[0]).shared_browsers.rows() == [("d", 2)]
 
 
 def test_a_visit_of_matomo_is_several_events() -> None:
@@ -163,6 +190,22 @@ def test_a_visit_of_matomo_is_several_events() -> None:
     assert frame["context_location_country"].unique().to_list() == ["DE"]
     assert frame["context_device_type"].unique().to_list() == ["mobile"]
     assert frame["timestamp"].dt.strftime("%H:%M:%S").to_list() == ["10:00:00", "10:01:00", "10:01:30", "10:01:35"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "channel"),
+    [("search", "Google", "organic_search"), ("social", "Mastodon", "organic_social"), ("direct", "", "direct")],
+)
+def test_matomo_may_have_the_name_of_a_referrer_alone(kind: str, name: str, channel: str) -> None:
+    """Search engines often hide the address; where there is one, it counts."""
+    actions = [{"type": "action", "url": f"https://acme.io/{i}", "timestamp": 1_772_532_000 + i} for i in range(2)]
+    visit = {"idVisit": 1, "visitorId": "v", "referrerType": kind, "referrerName": name, "referrerUrl": ""}
+    adapter = registry.find_adapter("matomo")
+    events = [adapter.event(record) for record in adapter.split(visit | {"actionDetails": actions})]
+    assert enrich(flatten(events).frame)["channel"][0] == channel
+    assert "campaign" not in events[1]["context"]
+    (event, _) = adapter.split(visit | {"referrerUrl": "https://www.bing.com/", "actionDetails": actions})
+    assert "campaign" not in adapter.event(event)["context"]
 
 
 def test_a_click_identifier_of_ga4_is_a_paid_search() -> None:
@@ -323,3 +366,11 @@ def test_devices_are_named_as_in_the_plan() -> None:
     assert [device_type(name) for name in names] == [
         "desktop", "mobile", "tablet", "desktop", "mobile", "desktop", "TV",
     ]  # fmt: skip
+
+
+def test_a_selection_of_the_columns_of_snowplow_is_recognised(tmp_path: Path) -> None:
+    """Without the collector's version, by the identifier, the collector's time and the visitor."""
+    row = {"event_id": "1", "collector_tstamp": "2026-03-03 10:00:00", "domain_userid": "a", "event": "page_view"}
+    (tmp_path / "events.json").write_text(json.dumps(row | {"page_url": "https://x.org/"}))
+    found = read_all(tmp_path / "events.json")[0].row(0, named=True)
+    assert (found["type"], found["anonymous_id"], found["context_page_url"]) == ("page", "a", "https://x.org/")
