@@ -161,7 +161,9 @@ def test_statsmodels_confirms_a_fit_in_any_unit():
     assert np.asarray(confirmed.bse) == pytest.approx(results.coefficients["standard_error"].to_numpy(), rel=1e-6)
 
 
-@pytest.mark.parametrize("far", [1e3, 1e6, 1e8])
+@pytest.mark.parametrize(
+    "far", [pytest.param(1e3, marks=pytest.mark.slow), 1e6, pytest.param(1e8, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("clustered", [False, True])
 def test_a_separated_quantity_counted_from_far_away_has_the_same_effect(far: float, clustered: bool):  # noqa: FBT001
     """What predicts the outcome perfectly is penalised alike wherever it is counted from, with interval and test.

@@ -169,7 +169,7 @@ def test_the_persons_are_those_of_a_union_find(rows: list[Row]):
     assert visitors(*rows) == by_union_find(rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 100), n_parts=st.integers(1, 4))
 def test_neither_order_nor_parts_nor_stitching_before_matter(rows: list[Row], seed: int, n_parts: int):
     """Statistics and visits are those of the persons, by default, in any order, of all parts and of stitched events."""
