@@ -47,7 +47,7 @@ def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES, s
         EventFrameError: The table is not a table of events.
         ValueError: The idle time-out is not greater than 0.
     """
-    table = _countable(events, stitch=stitch)
+    table = _of_visitors(events, stitch=stitch)
     line = timeline(table, idle_minutes=idle_minutes)
     visits = line.select("order", visit=pl.when("in_visit").then("visit_so_far"))
     visitors = table.select(VISITOR).to_series()
@@ -166,7 +166,7 @@ def visit_table_of_parts(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
     where = None if include_bots else ~pl.col("is_bot")
-    tables = (without_impossible(_countable(part, stitch=stitch), by_year=True)[0] for part in parts)
+    tables = (without_impossible(_of_visitors(part, stitch=stitch), by_year=True)[0] for part in parts)
     read = [_read(table, signals, idle_minutes, where) for table in tables]
     until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
     # The first request of an account may be in another part than the visits that it settles.
@@ -205,7 +205,7 @@ class _Read:
     last_time: datetime | None
 
 
-def _countable(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
+def _of_visitors(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
     refuse_uncountable(events)
     return stitched(events) if stitch else enriched(events)
 

@@ -13,7 +13,7 @@ import polars as pl
 from analytics.events.enrichment import with_derived
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
-from analytics.store.hour import NO_TIMED_EVENTS, STORED_SCHEMA
+from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store.spill import write_temporary
 
 
@@ -41,7 +41,7 @@ class EventHistory:
         """Return all accepted events so far, enriched, in order of event time."""
         # All hours together: deriving columns costs a quiet hour as much as its first thousand events.
         flat = pl.concat([NO_TIMED_EVENTS, *self._left.flat(), *self.store.snapshot().events])
-        return with_derived(flat).select(STORED_SCHEMA.names())
+        return with_derived(flat)
 
 
 class _LeftHours:

@@ -137,13 +137,13 @@ class HourEvents:
         return sum(part.height for part in (*self._parts, *self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
-        yield from (_enriched(pl.read_parquet(file.path), self._own) for file in self._files)
+        yield from (with_derived(pl.read_parquet(file.path), self._own) for file in self._files)
         yield from self._enriched()
 
     def _enriched(self) -> list[pl.DataFrame]:
         """The parts in memory with all derived columns, which are computed once for all new parts together."""
         if self._new:
-            self._parts = _in_few([*self._parts, _enriched(pl.concat(self._new), self._own)])
+            self._parts = _in_few([*self._parts, with_derived(pl.concat(self._new), self._own)])
             self._new = []
         return self._parts
 
@@ -159,7 +159,3 @@ def _flat(part: pl.DataFrame) -> pl.DataFrame:
     if "event_time" not in part.columns:
         part = part.with_columns(event_times(part))
     return part.select(_FLAT)
-
-
-def _enriched(part: pl.DataFrame, own: OwnNames) -> pl.DataFrame:
-    return with_derived(part, own).select(STORED_SCHEMA.names())

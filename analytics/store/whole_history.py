@@ -11,7 +11,6 @@ from analytics.events.enrichment import with_derived
 from analytics.io.flatten import Flattened
 from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import contents, duplicate_or_conflict, with_event_time
-from analytics.store.hour import STORED_SCHEMA
 from analytics.store.intake import JudgedEvents
 from analytics.store.seen_ids import Verdict
 
@@ -60,8 +59,7 @@ class WholeHistory(JudgedEvents):
 
     def events(self) -> pl.DataFrame:
         """Return all accepted events, enriched, in order of event time and, within that, of identifier."""
-        enriched = with_derived(self._accepted)
-        return enriched.select(STORED_SCHEMA.names()).sort("event_time", "message_id")
+        return with_derived(self._accepted).sort("event_time", "message_id")
 
 
 def _redelivered(deliveries: pl.DataFrame, is_first: pl.Series) -> tuple[int, int]:
