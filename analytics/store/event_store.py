@@ -39,6 +39,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.dimensions import By, dimensions_of
 from analytics.events.enrichment import OwnNames
+from analytics.events.event_rows import EventRows
 from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -137,18 +138,37 @@ class EventStore(EventIntake):
         self._keep_dead_letters(batch.dead_letters)
         self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
         self._counters.ignored_times.update(batch.ignored_times)
+        return self._append(EventRows(batch.frame), len(batch.dead_letters), position, arrived_at, file)
+
+    def append_rows(self, events: EventRows, *, file: Path | None = None) -> Counts:
+        """Take events that need no reading, such as a simulation's; their texts are made when somebody reads them.
+
+        Args:
+            events: The events, in order of arrival.
+            file: As for :meth:`append`.
+        """
+        return self._append(events, 0, None, None, file)
+
+    def _append(
+        self,
+        events: EventRows,
+        n_invalid: int,
+        position: SourcePosition | None,
+        arrived_at: datetime | None,
+        file: Path | None,
+    ) -> Counts:
         verdicts, stream_ms = np.empty(0, np.int8), None
-        if batch.frame.height:
-            verdicts, stream_ms = self._take(batch.frame, arrived_at, file)
+        if len(events):
+            verdicts, stream_ms = self._take(events, arrived_at, file)
         # With a length for every verdict, also those that did not occur.
         n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
         counts = Counts(
-            received=batch.n_received,
+            received=len(events) + n_invalid,
             accepted=n_of[Verdict.ACCEPTED],
             duplicate=n_of[Verdict.DUPLICATE],
             conflict=n_of[Verdict.CONFLICT],
             late=n_of[Verdict.LATE],
-            invalid=len(batch.dead_letters),
+            invalid=n_invalid,
         )
         self._counters.counts += counts
         if position is not None:
@@ -321,7 +341,7 @@ class EventStore(EventIntake):
         for table in tables:
             events = table.filter(event_hours(table) >= floor).select(NO_TIMED_EVENTS.columns)
             hours = event_hours(events)
-            self._hours.keep(events, hours)
+            self._hours.keep(EventRows(events), hours)
             self._seen.remember(id_hashes(events), hours, floor)
             self._hours.spill_past_hours()
 
@@ -329,13 +349,12 @@ class EventStore(EventIntake):
         # A line of many megabytes must not stay in memory a thousand times over.
         self.dead_letters.extend(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]) for letter in dead_letters)
 
-    def _take(
-        self, frame: pl.DataFrame, arrived_at: datetime | None, file: Path | None
-    ) -> tuple[NDArray[np.int8], int]:
+    def _take(self, batch: EventRows, arrived_at: datetime | None, file: Path | None) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; return the verdicts and the stream time reached."""
-        events, n_future = with_event_time(frame, self._skew_ms, arrived_at)
+        keys, n_future = with_event_time(batch.keys, self._skew_ms, arrived_at)
+        events = batch.with_keys(keys)
         self._counters.n_future += n_future
-        times, reached = event_times_ms(events), self._hours.stream_ms
+        times, reached = event_times_ms(keys), self._hours.stream_ms
         if n_future or times.min() <= _EARLIEST_MS:
             file = None  # a reader of the file could not derive the corrected times from its columns
         # Stream time at the arrival of each event, as if they came one by one.
@@ -345,25 +364,25 @@ class EventStore(EventIntake):
         # Late events are not looked up: identifiers of their hours are forgotten already.
         verdicts = np.full(len(times), Verdict.LATE, np.int8)
         timely = hours >= floors
-        ids, originals = id_hashes(frame), redelivered_ms(frame, self._window_hours)
+        ids, originals = id_hashes(keys), redelivered_ms(keys, self._window_hours)
         stale = originals < floors
-        verdicts[timely] = self._judge(frame, np.flatnonzero(timely), ids, hours, floors, stale=stale)
+        verdicts[timely] = self._judge(batch, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
         self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, file = events.filter(accepted), hours[accepted], None
-        self._counters.accepted_by_type.update(dict(events["type"].value_counts().iter_rows()))
+        self._counters.accepted_by_type.update(dict(events.keys["type"].value_counts().iter_rows()))
         self._hours.keep(events, hours, file)
         self._seen.remember(ids[accepted], hours, int(floors[-1]))
         # Last, so that a failing callback finds and leaves the state complete.
-        if self._on_accept is not None and events.height:
-            self._on_accept(events)
+        if self._on_accept is not None and len(events):
+            self._on_accept(events.frame())
         return verdicts, int(stream[-1])
 
     def _judge(
         self,
-        frame: pl.DataFrame,
+        batch: EventRows,
         rows: NDArray[np.intp],
         ids: IdHashes,
         hours: Hours,
@@ -376,6 +395,7 @@ class EventStore(EventIntake):
         verdicts = np.where(stale[rows], Verdict.LATE, Verdict.ACCEPTED).astype(np.int8)
         if earlier.is_new.all():
             return verdicts
+        frame = batch.frame()
         here, again = np.flatnonzero(earlier.row >= 0), np.flatnonzero(earlier.is_remembered)
         places = np.concatenate([here, again])
         deliveries = frame[rows[places]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
 from analytics.events.enrichment import DERIVED_SCHEMA, OwnNames, with_derived
+from analytics.events.event_rows import EventRows
 from analytics.events.event_time import event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
@@ -21,6 +22,8 @@ NO_EVENTS: Final = EVENT_SCHEMA.to_frame()
 
 NO_TIMED_EVENTS: Final = pl.Schema({**EVENT_SCHEMA, "event_time": UTC_MS}).to_frame()
 """An empty table of flat events with their event time."""
+
+T = TypeVar("T")
 
 # Many small tables take far more memory than one; small batches are joined now and then.
 _MAX_PARTS: Final = 64
@@ -49,23 +52,23 @@ class HourEvents:
     n_demo_requests: int = 0
     _files: list[SpillFile] = field(default_factory=list)
     _parts: list[pl.DataFrame] = field(default_factory=list)
-    _new: list[pl.DataFrame] = field(default_factory=list)
+    _new: list[EventRows] = field(default_factory=list)
     _n_in_order: int = 0
     _own: OwnNames = field(default_factory=OwnNames)
 
-    def plus(self, part: pl.DataFrame) -> HourEvents:
-        """These events and more: flat ones with their ``event_time``."""
-        return self._plus(part, [*self._files], _in_few([*self._new, part]))
+    def plus(self, part: EventRows) -> HourEvents:
+        """These events and more, with their ``event_time``."""
+        return self._plus(part, [*self._files], _in_few([*self._new, part], EventRows.concat))
 
-    def plus_file(self, part: pl.DataFrame, file: SpillFile) -> HourEvents:
+    def plus_file(self, part: EventRows, file: SpillFile) -> HourEvents:
         """These events and those of a file, from whose columns the event times follow."""
         return self._plus(part, [*self._files, file], [*self._new])
 
-    def _plus(self, part: pl.DataFrame, files: list[SpillFile], new: list[pl.DataFrame]) -> HourEvents:
-        n_page_views, n_demo_requests = part.select(_IS_PAGE.sum(), demos=_IS_DEMO.sum()).row(0)
+    def _plus(self, part: EventRows, files: list[SpillFile], new: list[EventRows]) -> HourEvents:
+        n_page_views, n_demo_requests = part.keys.select(_IS_PAGE.sum(), demos=_IS_DEMO.sum()).row(0)
         return replace(
             self,
-            n_events=self.n_events + part.height,
+            n_events=self.n_events + len(part),
             n_page_views=self.n_page_views + n_page_views,
             n_demo_requests=self.n_demo_requests + n_demo_requests,
             _files=files,
@@ -104,14 +107,14 @@ class HourEvents:
         """Flat events with these identifiers, in no particular order."""
         wanted = pl.col("message_id").is_in(message_ids.unique().implode())
         # Parts are joined first: one query for each of many small parts would take longer.
-        in_memory = [pl.concat(parts).lazy() for parts in (self._parts, self._new) if parts]
+        in_memory = [pl.concat(parts).lazy() for parts in (self._parts, self._new_frames()) if parts]
         sources = [*(pl.scan_parquet(file.path) for file in self._files), *in_memory]
         found = [source.filter(wanted).select(EVENT_SCHEMA.names()).collect() for source in sources]
         return pl.concat([NO_EVENTS, *found])
 
     def flat(self) -> pl.DataFrame:
         """All events, in order, flat with their ``event_time``; quicker than :meth:`events`."""
-        in_memory = [part.select(_FLAT) for part in (*self._parts, *self._new)]
+        in_memory = [part.select(_FLAT) for part in (*self._parts, *self._new_frames())]
         read = (_flat(pl.read_parquet(file.path)) for file in self._files)
         return pl.concat([NO_TIMED_EVENTS, *read, *in_memory]).sort(_IN_ORDER)
 
@@ -127,31 +130,38 @@ class HourEvents:
         """
         if self.n_in_memory:
             # Flat: most past hours are never read again, so nothing is derived for them.
-            flat = [part.select(_FLAT) for part in (*self._parts, *self._new)]
+            flat = [part.select(_FLAT) for part in (*self._parts, *self._new_frames())]
             self._files.append(folder.write(pl.concat(flat), name))
             self._parts, self._new, self._n_in_order = [], [], 0
 
     @property
     def n_in_memory(self) -> int:
         """Number of events that are in no file."""
-        return sum(part.height for part in (*self._parts, *self._new))
+        return sum(part.height for part in self._parts) + sum(map(len, self._new))
 
     def _read(self) -> Iterator[pl.DataFrame]:
         yield from (with_derived(pl.read_parquet(file.path), self._own) for file in self._files)
         yield from self._enriched()
 
+    def _new_frames(self) -> list[pl.DataFrame]:
+        return [part.frame() for part in self._new]
+
     def _enriched(self) -> list[pl.DataFrame]:
         """The parts in memory with all derived columns, which are computed once for all new parts together."""
         if self._new:
-            self._parts = _in_few([*self._parts, with_derived(pl.concat(self._new), self._own)])
+            self._parts = _in_few([*self._parts, with_derived(pl.concat(self._new_frames()), self._own)], _joined)
             self._new = []
         return self._parts
 
 
-def _in_few(parts: list[pl.DataFrame]) -> list[pl.DataFrame]:
+def _in_few(parts: list[T], join: Callable[[list[T]], T]) -> list[T]:
     """Join the later half of too many parts, so that each event is copied only a few times however many follow."""
     half = _MAX_PARTS // 2
-    return parts if len(parts) <= _MAX_PARTS else [*parts[:half], pl.concat(parts[half:], rechunk=True)]
+    return parts if len(parts) <= _MAX_PARTS else [*parts[:half], join(parts[half:])]
+
+
+def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(parts, rechunk=True)
 
 
 def _flat(part: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analytics.events.dimensions import Dimension
 from analytics.events.enrichment import OwnNames
+from analytics.events.event_rows import EventRows
 from analytics.events.times import HOUR_MS, moment
 from analytics.store.buckets import HourBucket, HourReports, hourly_table
 from analytics.store.hour import NO_EVENTS, HourEvents
@@ -73,11 +74,11 @@ class HourWindow:
         """The oldest hour of the window at each of these stream times."""
         return np.asarray(stream_ms - stream_ms % HOUR_MS - (self._n_hours - 1) * HOUR_MS)
 
-    def keep(self, accepted: pl.DataFrame, hours: NDArray[np.int64], file: Path | None = None) -> None:
+    def keep(self, accepted: EventRows, hours: NDArray[np.int64], file: Path | None = None) -> None:
         """Put events into their hours.
 
         Args:
-            accepted: Flat events with their ``event_time``.
+            accepted: Events with their ``event_time``.
             hours: The hour of each.
             file: A Parquet file with just these events, if there is one, from whose columns their times follow.
         """

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from analytics.events.event_rows import KEYS, OTHERS, EventRows
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.store.spill import write_temporary
 from scenarios.files.digest import EventsDigest, HourDigest
@@ -140,7 +142,7 @@ class HourParts:
     def deliveries(self) -> Iterator[Delivery]:
         """The events and broken lines, part by part, without the labels."""
         for file, malformed in self.parts:
-            yield Delivery(EVENT_SCHEMA.to_frame() if file is None else pl.read_parquet(file), malformed, file=file)
+            yield Delivery(EventRows(EVENT_SCHEMA.to_frame()) if file is None else _rows_of(file), malformed, file=file)
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,14 @@ class HourWriter:
             parts.append((_written(self.events / name, delivery.events), delivery.malformed))
             labels.append(_written(self.labels / name, delivery.labels))
         return HourParts(digest.digest(), parts, [path for path in labels if path is not None])
+
+
+def _rows_of(file: Path) -> EventRows:
+    """The events of a file by their keys: the other columns are read when somebody asks."""
+    keys = pl.read_parquet(file, columns=list(KEYS)).select(KEYS)
+    return EventRows(
+        keys, [(lambda rows: pl.read_parquet(file, columns=list(OTHERS)).select(OTHERS)[rows], np.arange(keys.height))]
+    )
 
 
 def _written(path: Path, table: pl.DataFrame) -> Path | None:

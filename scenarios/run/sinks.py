@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 
 import polars as pl
 
-from analytics.io.flatten import Flattened, flatten_numbered
+from analytics.events.event_rows import EventRows
+from analytics.io.flatten import flatten_numbered
 from analytics.store.event_store import EventStore
 from scenarios.files.delivered_lines import broken_lines
 from simulator.tracking.delivery import Delivery, Sink
@@ -40,7 +41,7 @@ class Batches:
             delivery: Events and broken lines; it is passed on when the batch is large enough.
         """
         self._waiting.append(delivery)
-        if sum(each.events.height + each.malformed.height for each in self._waiting) >= self._least:
+        if sum(len(each.rows) + each.malformed.height for each in self._waiting) >= self._least:
             self._flush()
 
     def close(self) -> None:
@@ -68,8 +69,8 @@ def _joined(deliveries: Sequence[Delivery]) -> Delivery:
     for delivery in deliveries:
         # A broken line counts the events before it in its own delivery; those of earlier deliveries are added.
         malformed.append(delivery.malformed.with_columns((pl.col("n_before") + n_before).cast(pl.UInt32)))
-        n_before += delivery.events.height
-    return Delivery(pl.concat([delivery.events for delivery in deliveries]), pl.concat(malformed))
+        n_before += len(delivery.rows)
+    return Delivery(EventRows.concat([delivery.rows for delivery in deliveries]), pl.concat(malformed))
 
 
 class StoreSink:
@@ -85,13 +86,12 @@ class StoreSink:
 
     def write(self, delivery: Delivery) -> None:
         """Take a batch."""
-        # As lines of NDJSON that have been read: the tracker writes no event that needs judging.
-        self._store.append_flattened(Flattened(delivery.events), file=delivery.file)
+        self._store.append_rows(delivery.rows, file=delivery.file)
         malformed = delivery.malformed
         # Positions as in events.ndjson, in which broken lines are lines like any other.
         positions = (n + self._n_lines + place for place, n in enumerate(malformed["n_before"], 1))
         self._store.append_flattened(flatten_numbered(zip(positions, broken_lines(malformed), strict=True)))
-        self._n_lines += delivery.events.height + malformed.height
+        self._n_lines += len(delivery.rows) + malformed.height
 
     def close(self) -> None:
         """Leave the store open."""

@@ -216,15 +216,19 @@ class EventGenerator:
             hours: What happened in each, by its number, from 0, in order.
         """
         if len(hours) > 1:
-            events = self._tracker.track(HourActivity.of(list(hours.values())))
-            yield self.transport.send(events, {hour: len(each.records) for hour, each in hours.items()})
+            together = HourActivity.of(list(hours.values()))
+            yield self._sent(together, {hour: len(each.records) for hour, each in hours.items()})
             return
         n_emitted = 0
         for hour, happened in hours.items():
             for chunk in happened.chunks(_MAX_RECORDS_AT_ONCE):
-                events = self._tracker.track(chunk)
-                yield self.transport.send(events, {hour: events.height}, n_emitted)
-                n_emitted += events.height
+                yield self._sent(chunk, {hour: len(chunk.records)}, n_emitted)
+                n_emitted += len(chunk.records)
+
+    def _sent(self, happened: HourActivity, hours: Mapping[int, int], n_before: int = 0) -> Sent:
+        if self.transport.is_lossless:
+            return self.transport.send_intact(self._tracker.track(happened))
+        return self.transport.send(self._tracker.with_addresses(happened), hours, n_before)
 
     def redraw(
         self, request_visits: Mapping[int, Mapping[int, int]], woken: WokenVisitors | None = None

@@ -17,6 +17,7 @@ from typing import Final, Generic, TypeVar
 
 import polars as pl
 
+from analytics.events.event_rows import EventRows
 from simulator.agents.component_set import ComponentSet
 from simulator.engine.streams import Streams
 from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator, WokenVisitors, what_happened
@@ -264,7 +265,7 @@ def _emit_hour(spec: bytes, task: HourTask, folder: Path, work: HourWork[Result]
 
 def _write_in_transit(sent: Sent, arrival_hour: pl.Expr, path: Path) -> HourResult[Result]:
     """Write deliveries in transit to a file, by hour of arrival, and the labels beside it."""
-    in_transit = sent.in_transit.with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
+    in_transit = sent.in_transit.frame().with_columns(arrival_hour.alias("_hour")).sort("_hour", maintain_order=True)
     in_transit.drop("_hour").write_ipc(path)
     labels = path.with_suffix(".labels")
     sent.labels.write_ipc(labels)
@@ -282,7 +283,7 @@ def _deliver_hour(
     transport = _generator(spec).transport
     hour_labels = NO_LABELS if labels is None else pl.read_ipc(labels)
     nothing = transport.nothing_in_transit
-    due = [nothing, *(file_slice.read() for file_slice in arriving)]
+    due = [nothing, *(EventRows(file_slice.read()) for file_slice in arriving)]
     return _delivered(hour, transport.deliver(due, range(hour, hour + 1), hour_labels), work)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Final, Protocol
 
 import polars as pl
 
+from analytics.events.event_rows import EventRows
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.faults import CORRUPTIONS
 from simulator.tracking.labels import NO_LABELS
@@ -27,24 +28,29 @@ class Delivery:
     """The events and malformed lines that the collector received in an hour, or in part of one.
 
     Attributes:
-        events: Rows of the flat event table, in order of arrival.
+        rows: The events in order of arrival, whole or by their keys.
         malformed: Lines that arrived corrupted, in order of arrival; columns as in :data:`MALFORMED_SCHEMA`.
         labels: Faults of events of that hour or of a few from it on, whether or not they arrived in it; columns as in
             :data:`simulator.tracking.labels.LABELS_SCHEMA`.
         file: Parquet file with exactly these events, if one has been written.
     """
 
-    events: pl.DataFrame
+    rows: EventRows
     malformed: pl.DataFrame = field(default_factory=lambda: _NOTHING_MALFORMED)
     labels: pl.DataFrame = field(default_factory=lambda: NO_LABELS)
     file: Path | None = None
 
     @property
+    def events(self) -> pl.DataFrame:
+        """Rows of the flat event table, in order of arrival."""
+        return self.rows.frame()
+
+    @property
     def counts(self) -> dict[str, int]:
         """``events``, ``page_views`` and ``malformed_lines`` received."""
         return {
-            "events": self.events.height,
-            "page_views": n_page_views(self.events),
+            "events": len(self.rows),
+            "page_views": n_page_views(self.rows.keys),
             "malformed_lines": self.malformed.height,
         }
 
@@ -75,7 +81,7 @@ class CollectingSink:
         deliveries: All batches so far.
 
     >>> sink = CollectingSink()
-    >>> sink.write(Delivery(EVENT_SCHEMA.to_frame()))
+    >>> sink.write(Delivery(EventRows(EVENT_SCHEMA.to_frame())))
     >>> sink.events.height
     0
     """

@@ -48,6 +48,7 @@ class EventLookups:
 
     Attributes:
         of_browser: Columns that depend on the browser and its visitor, one table each, the device first.
+        personas: Name of each persona.
         user_agents: User agent of each device.
         of_page: Columns of the page on which a call is made.
         of_view: Columns of the page that is viewed.
@@ -71,6 +72,7 @@ class EventLookups:
         pages, origins = list(world.site.pages.values()), [*origins_of(world.traffic).values(), *campaigns]
         self.n_pages, self.n_origins = len(pages), len(origins)
         self.of_browser = _of_browser(world, population)
+        self.personas = pl.Series(population.personas, dtype=pl.Categorical())
         self.user_agents = _series([USER_AGENTS[device] for device in population.devices])
         self.of_page = _table(
             {"context_page_path": [page.path for page in pages], "context_page_title": [page.title for page in pages]}
@@ -112,7 +114,6 @@ def _of_browser(world: WorldSettings, population: Population) -> dict[str, pl.Se
         "context_company_industry": _series(accounts.industries).cast(category),
         "context_company_size": _series(accounts.sizes).cast(category),
         "context_experiments": Experiments(world.experiments).labels.cast(category),
-        "_persona": pl.Series(population.personas, dtype=category),
     }
 
 

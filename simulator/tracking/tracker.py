@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import polars as pl
 
+from analytics.events.event_rows import KEYS, OTHERS, EventRows
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.engine.arrays import Integers, lookup, row_numbers, sparse_column
 from simulator.engine.clock import Clock
@@ -58,32 +60,59 @@ class Tracker:
         self._clock = clock
         self._lookups = EventLookups(world, population, events, campaigns)
 
-    def track(self, hour: HourActivity) -> pl.DataFrame:
-        """Events of an hour, by time.
+    def track(self, hour: HourActivity) -> EventRows:
+        """Events of an hour, by time; all columns but the keys are made when somebody asks.
 
         Events of one millisecond are ordered by cohort, visitor and kind.
 
         Args:
             hour: Activity of the hour, or of a part of it.
-
-        Returns:
-            Rows of the flat event table with their addresses: :data:`TRACKED_SCHEMA`.
         """
+        if not hour:
+            return EventRows(EVENT_SCHEMA.to_frame())
+        activity = _in_order(hour)
+        keys = self._keys(activity)
+        return EventRows(keys, [(partial(self._others, activity, hour.extras), np.arange(keys.height))])
+
+    def with_addresses(self, hour: HourActivity) -> pl.DataFrame:
+        """The same events as a table, with their addresses: :data:`TRACKED_SCHEMA`."""
         if not hour:
             return TRACKED_SCHEMA.to_frame()
         activity = _in_order(hour)
-        time = self._clock.timestamps(activity.time_ms)
-        columns = {
-            **dict.fromkeys(_TIMES, time),
-            **self._browser(activity),
-            **self._person(activity),
-            **self._page(activity),
-            **_extra(activity, hour.extras),
-        }
-        nothing = pl.Series([None]).new_from_index(0, len(time))
-        return pl.DataFrame(
-            [columns.get(name, nothing).cast(dtype).alias(name) for name, dtype in TRACKED_SCHEMA.items()]
+        words, visit = activity.visits["words"], activity.visit
+        addresses = pl.DataFrame(
+            {
+                "_browser": (words[:, 0] + words[:, 1])[visit],
+                "_message": (activity.kind << _KIND_SHIFT) | activity.number,
+                "_persona": lookup(self._lookups.personas, activity.visits["persona"][visit]),
+            }
         )
+        made = [self._keys(activity), self._others(activity, hour.extras), addresses]
+        return pl.concat(made, how="horizontal").select(TRACKED_SCHEMA.names())
+
+    def _keys(self, activity: _OrderedActivity) -> pl.DataFrame:
+        """The columns by which a store judges and counts events."""
+        browsers = lookup(hexadecimal(activity.visits["words"]), activity.visit)
+        columns = {
+            **dict.fromkeys(_TIMES, self._clock.timestamps(activity.time_ms)),
+            "type": lookup(self._lookups.of_call["type"], activity.kind),
+            "event": lookup(self._lookups.of_track["event"], self._call(activity)),
+            "message_id": browsers + self._suffixes(activity),
+        }
+        return _typed(columns, KEYS)
+
+    def _others(
+        self, activity: _OrderedActivity, extras: tuple[str, ...], rows: Integers | None = None
+    ) -> pl.DataFrame:
+        """All other columns, of some rows."""
+        some = activity if rows is None or len(rows) == len(activity.visit) else activity.of(rows)
+        return _typed(self._browser(some) | self._person(some) | self._page(some) | _extra(some, extras), OTHERS)
+
+    def _call(self, activity: _OrderedActivity) -> Integers:
+        """Row of each event in the look-up table of `track` calls."""
+        pages, nothing = self._lookups.n_pages, self._lookups.of_track.height - 1
+        is_form, is_other = activity.kind == SUBMIT, activity.kind >= REQUEST
+        return np.select([is_form, is_other], [activity.page, pages + activity.kind - REQUEST], nothing)
 
     def _browser(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that depend on the browser and its visitor: looked up once for each visit, then repeated."""
@@ -99,7 +128,6 @@ class Tracker:
                 np.where(known, accounts.industry[account], len(accounts.industries)),
                 np.where(known, accounts.size[account], len(accounts.sizes)),
                 visits["arms"],
-                visits["persona"],
             ),
             strict=True,
         )
@@ -110,15 +138,9 @@ class Tracker:
                 "anonymous_id": hexadecimal(words),
                 "context_user_agent": lookup(self._lookups.user_agents, visits["device"]),
                 "context_ip": lookup(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
-                "_browser": words[:, 0] + words[:, 1],
             }
         )
-        found = of_visit[row_numbers(activity.visit)].to_dict()
-        return {
-            **found,
-            "message_id": found["anonymous_id"] + self._suffixes(activity),
-            "_message": pl.Series((activity.kind << _KIND_SHIFT) | activity.number),
-        }
+        return of_visit[row_numbers(activity.visit)].to_dict()
 
     def _person(self, activity: _OrderedActivity) -> dict[str, pl.Series]:
         """Columns that identify the visitor: known to a browser from its first form on, and to the servers always."""
@@ -145,12 +167,6 @@ class Tracker:
         pages, origins = lookups.n_pages, lookups.n_origins
         on_page = np.where(activity.page >= 0, activity.page, pages)
         viewed = np.where(activity.kind == VIEW, on_page, pages)
-        nothing = lookups.of_track.height - 1
-        track = np.select(
-            [activity.kind == SUBMIT, activity.kind >= REQUEST],
-            [activity.page, pages + activity.kind - REQUEST],
-            nothing,
-        )
         lands = activity.origin >= 0
         url = np.where(activity.page >= 0, activity.page + (activity.origin + 1) * pages, len(lookups.urls) - 1)
         last = len(lookups.referrers) - 1
@@ -161,7 +177,7 @@ class Tracker:
             lookups.of_call[row_numbers(activity.kind)],
             lookups.of_page[row_numbers(on_page)],
             lookups.of_view[row_numbers(viewed)],
-            lookups.of_track[row_numbers(track)],
+            lookups.of_track[row_numbers(self._call(activity))],
             lookups.of_campaign[row_numbers(np.where(lands, activity.origin, origins))],
         ]
         return {
@@ -198,6 +214,17 @@ class _OrderedActivity:
     number: Integers
     origin: Integers
     extra: Integers
+
+    def of(self, rows: Integers) -> _OrderedActivity:
+        """Some of it."""
+        taken = {each.name: getattr(self, each.name)[rows] for each in fields(self) if each.name != "visits"}
+        return _OrderedActivity(self.visits, **taken)
+
+
+def _typed(columns: Mapping[str, pl.Series], names: Sequence[str]) -> pl.DataFrame:
+    """Columns of the tracking plan in its types; of nulls where nothing is known."""
+    nothing = pl.Series([None]).new_from_index(0, len(next(iter(columns.values()))))
+    return pl.DataFrame([columns.get(name, nothing).cast(EVENT_SCHEMA[name]).alias(name) for name in names])
 
 
 def _extra(activity: _OrderedActivity, extras: tuple[str, ...]) -> dict[str, pl.Series]:

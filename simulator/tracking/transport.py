@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from analytics.events.event_rows import EventRows
 from analytics.events.times import HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from simulator.engine.clock import Clock
@@ -53,7 +54,7 @@ class Sent:
         counts: ``true_events`` and ``true_page_views``.
     """
 
-    in_transit: pl.DataFrame
+    in_transit: EventRows
     labels: pl.DataFrame
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -61,7 +62,7 @@ class Sent:
     def of(cls, parts: Iterable[Sent]) -> Sent:
         """Concatenate several parts; at least one."""
         way, labels, counts = zip(*((part.in_transit, part.labels, part.counts) for part in parts), strict=True)
-        return cls(pl.concat(way), pl.concat(labels), sum(counts, Counter()))
+        return cls(EventRows.concat(way), pl.concat(labels), sum(counts, Counter()))
 
 
 class Transport:
@@ -76,14 +77,14 @@ class Transport:
 
     Attributes:
         is_lossless: Whether every event arrives at once and intact.
-        nothing_in_transit: Empty table of deliveries.
+        nothing_in_transit: No deliveries.
     """
 
     def __init__(self, world: WorldSettings, streams: Streams, clock: Clock) -> None:
         self.is_lossless = world.tracking.is_lossless
         self._clock = clock
         self._faults = TrackingFaults(world.tracking, streams)
-        self.nothing_in_transit = _IN_TRANSIT.to_frame()
+        self.nothing_in_transit = EventRows(_IN_TRANSIT.to_frame())
         self._bots = [Bots(label, world, streams, clock) for label in (Label.CRAWLER, Label.DISGUISED_BOT)]
 
     def send(self, sent: pl.DataFrame, hours: Mapping[int, int], n_before: int = 0) -> Sent:
@@ -94,23 +95,22 @@ class Transport:
             hours: How many of them are of each hour, by its number, from 0.
             n_before: True events of the only hour in earlier parts; its bots went with the first.
         """
-        counts = Counter(true_events=sent.height, true_page_views=n_page_views(sent))
-        if self.is_lossless:
-            return Sent(sent, NO_LABELS, counts)
         order = [np.arange(n, dtype=np.int64) + ((hour << _ROW_BITS) + n_before) for hour, n in hours.items()]
         parts = [self._send(sent, pl.Series(np.concatenate(order)))]
         if not n_before:
             parts += [self._bot_views(bots, hours) for bots in self._bots if bots.exist]
-        return replace(Sent.of(parts), counts=counts)
+        return replace(Sent.of(parts), counts=_counts(sent))
+
+    def send_intact(self, sent: EventRows) -> Sent:
+        """Send events of which each arrives at once and intact."""
+        return Sent(sent, NO_LABELS, _counts(sent.keys))
 
     def arrival_hour(self) -> pl.Expr:
         """Hour in which a delivery arrives, from 0, as an expression."""
         since = pl.col("received_at") - pl.lit(self._clock.start, UTC_MS)
         return since.dt.total_milliseconds() // HOUR_MS
 
-    def deliver(
-        self, due: Sequence[pl.DataFrame], hours: range, labels: pl.DataFrame | None = None
-    ) -> Iterator[Delivery]:
+    def deliver(self, due: Sequence[EventRows], hours: range, labels: pl.DataFrame | None = None) -> Iterator[Delivery]:
         """Deliver what arrives in some hours, in order of arrival, an hour at a time.
 
         Args:
@@ -118,12 +118,12 @@ class Transport:
             hours: Numbers of the hours.
             labels: Faults of events, for the first of the deliveries.
         """
-        arrived = pl.concat(due)
+        arrived = EventRows.concat(due)
         if not self.is_lossless:
-            arrived = arrived.sort(_ORDER)
+            arrived = EventRows(arrived.frame().sort(_ORDER))
         ends = self._clock.timestamps(np.array(hours, dtype=np.int64) * HOUR_MS + HOUR_MS)
         begin = 0
-        for end in arrived["received_at"].search_sorted(ends, side="left").to_list():
+        for end in arrived.keys["received_at"].search_sorted(ends, side="left").to_list():
             delivery = _split_malformed(arrived.slice(begin, end - begin))
             yield delivery if labels is None else replace(delivery, labels=labels)
             begin, labels = end, None
@@ -133,7 +133,7 @@ class Transport:
         views = pl.concat([bots.arriving(hour) for hour in hours])
         labels = labelled(views.with_columns(_true_time="timestamp", _arrival="received_at"), bots.label)
         values = {"_order": -1, "_copy": 0, "_damage": None, "_place": None}
-        return Sent(views.with_columns(_constants(values)), labels)
+        return Sent(EventRows(views.with_columns(_constants(values))), labels)
 
     def _send(self, sent: pl.DataFrame, order: pl.Series) -> Sent:
         """Deliveries of true events, numbered by ``order``, that will arrive before the end."""
@@ -146,7 +146,8 @@ class Transport:
             _arrival=pl.when(pl.col("received_at") < pl.lit(self._clock.end, UTC_MS)).then("received_at")
         )
         labels = pl.concat([*_loss_labels(with_faults.filter(is_lost)), *_delivery_labels(deliveries)])
-        return Sent(deliveries.filter(pl.col("_arrival").is_not_null()).select(_IN_TRANSIT.names()), labels)
+        arriving = deliveries.filter(pl.col("_arrival").is_not_null())
+        return Sent(EventRows(arriving.select(_IN_TRANSIT.names())), labels)
 
 
 class DeliveryQueue:
@@ -176,8 +177,8 @@ class DeliveryQueue:
                 yield from _with_counts(each.counts, transport.deliver([each.in_transit], hours))
             return
         whole = Sent.of(sent)
-        in_transit = pl.concat([self._waiting, whole.in_transit])
-        is_due = transport.arrival_hour() < hours.stop
+        in_transit = EventRows.concat([self._waiting, whole.in_transit])
+        is_due = in_transit.keys.select(transport.arrival_hour() < hours.stop).to_series().to_numpy()
         # Only what is still in transit is carried into the next hour.
         self._waiting = in_transit.filter(~is_due)
         yield from _with_counts(whole.counts, transport.deliver([in_transit.filter(is_due)], hours, whole.labels))
@@ -188,6 +189,10 @@ def _with_counts(counts: Counter[str], deliveries: Iterable[Delivery]) -> Iterat
     for delivery in deliveries:
         yield counts, delivery
         counts = Counter()
+
+
+def _counts(events: pl.DataFrame) -> Counter[str]:
+    return Counter(true_events=events.height, true_page_views=n_page_views(events))
 
 
 def _constants(values: Mapping[str, int | None]) -> list[pl.Expr]:
@@ -270,14 +275,15 @@ def _seconds(time_ms: pl.Expr) -> pl.Expr:
     )
 
 
-def _split_malformed(arrived: pl.DataFrame) -> Delivery:
+def _split_malformed(arrived: EventRows) -> Delivery:
     """Separate events from malformed lines."""
-    if "_damage" not in arrived.columns or not arrived["_damage"].count():
-        return Delivery(arrived.select(EVENT_SCHEMA.names()))
+    if "_damage" not in arrived.keys.columns:
+        return Delivery(arrived)
+    table = arrived.frame()
     is_broken = pl.col("_damage").is_not_null()
-    numbered = arrived.with_columns(n_before=(~is_broken).cum_sum())
-    malformed = numbered.filter(is_broken).rename({"_damage": "damage", "_place": "place"})
-    return Delivery(
-        events=arrived.filter(~is_broken).select(EVENT_SCHEMA.names()),
-        malformed=malformed.select(pl.col(name).cast(dtype) for name, dtype in MALFORMED_SCHEMA.items()),
-    )
+    events = EventRows(table.filter(~is_broken).select(EVENT_SCHEMA.names()))
+    if len(events) == table.height:
+        return Delivery(events)
+    malformed = table.with_columns(n_before=(~is_broken).cum_sum()).filter(is_broken)
+    malformed = malformed.rename({"_damage": "damage", "_place": "place"})
+    return Delivery(events, malformed.select(pl.col(name).cast(dtype) for name, dtype in MALFORMED_SCHEMA.items()))
