@@ -352,7 +352,7 @@ class EventStore(EventIntake):
     def _take(self, batch: EventRows, arrived_at: datetime | None, file: Path | None) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; return the verdicts and the stream time reached."""
         keys, n_future = with_event_time(batch.keys, self._skew_ms, arrived_at)
-        events = batch.with_keys(keys)
+        events = EventRows(keys, batch.parts)
         self._counters.n_future += n_future
         times, reached = event_times_ms(keys), self._hours.stream_ms
         if n_future or times.min() <= _EARLIEST_MS:

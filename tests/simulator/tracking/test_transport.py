@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from small_worlds import DIRTY
 
 from analytics.events.enrichment import enrich
+from analytics.events.event_rows import EventRows
 from analytics.events.geography import REGION_OF_COUNTRY
 from analytics.events.tracking_plan import EVENT_SCHEMA, SERVER_SIDE_EVENTS
 from analytics.io.ndjson import encode
@@ -86,9 +87,9 @@ def test_without_rates_there_are_no_faults(monkeypatch: pytest.MonkeyPatch):
     """By default there are no labels and no broken lines, and lines and digest are those of what the tracker sent."""
     sent, track = [], Tracker.track
 
-    def recorded(tracker: Tracker, hour: HourActivity) -> pl.DataFrame:
+    def recorded(tracker: Tracker, hour: HourActivity) -> EventRows:
         events = track(tracker, hour)
-        sent.append(events.select(EVENT_SCHEMA.names()))
+        sent.append(events.frame())
         return events
 
     monkeypatch.setattr(Tracker, "track", recorded)
