@@ -4,9 +4,8 @@ Modules, in reading order: ``tracking_plan`` (columns, call types, event names),
 ``time_values`` (reading times as senders write them), ``event_time`` (when an event happened), ``clocks`` (impossible
 times), ``identifiers`` (who stands for nobody), ``geography`` (countries and regions), ``hosts`` (kinds of sites),
 ``acquisition`` (rules of channels), ``user_agents`` (devices, bots), ``mail`` (free mail), ``enrichment`` (channel,
-region, device), ``channels`` (of one's own), ``server_side`` (events of
-servers), ``dimensions`` (of segments), ``pages`` (globs of addresses), ``event_names`` (renaming events from other
-sources), ``dead_letters`` (unusable events).
+region, device), ``channels`` (of one's own), ``server_side`` (events of servers), ``dimensions`` (of segments),
+``pages`` (globs of addresses), ``event_rows`` (events by their keys), ``dead_letters`` (unusable events).
 """
 
 import lazy_loader

@@ -35,11 +35,13 @@ from .enrichment import (
     enrich as enrich,
     with_derived as with_derived,
 )
-from .event_names import (
-    NearName as NearName,
-    near_names as near_names,
-    renamed as renamed,
-    unknown_names as unknown_names,
+from .event_rows import (
+    KEYS as KEYS,
+    OTHERS as OTHERS,
+    DimensionTable as DimensionTable,
+    EventRows as EventRows,
+    RowNumbers as RowNumbers,
+    Star as Star,
 )
 from .event_time import (
     COUNTED_TIME as COUNTED_TIME,

@@ -3,8 +3,8 @@
 Modules, in reading order: ``funnel`` (views, visitors, visits, requests and conversion by hour, segment and stage),
 ``traffic`` and ``mergeable_counts`` (the underlying counts), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of
 2×2 tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content), ``experiments`` (arms and
-their sample ratios), ``page_coverage`` (pages without category or stage), ``coverage`` (what of the events is in no
-figure, in sentences).
+their sample ratios), ``page_coverage`` (pages without category or stage), ``event_names`` (renaming events from other
+sources), ``coverage`` (what of the events is in no figure, in sentences).
 """
 
 import lazy_loader

@@ -1,4 +1,10 @@
 from .coverage import coverage_warnings as coverage_warnings, name_warnings as name_warnings, no_requests as no_requests
+from .event_names import (
+    NearName as NearName,
+    near_names as near_names,
+    renamed as renamed,
+    unknown_names as unknown_names,
+)
 from .experiments import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval

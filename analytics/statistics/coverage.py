@@ -11,12 +11,12 @@ from typing import Final
 
 import polars as pl
 
-from analytics.events.event_names import near_names, unknown_names
 from analytics.events.geography import country_of
 from analytics.events.identifiers import identifier
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
+from analytics.statistics.event_names import near_names, unknown_names
 
 _MOST_NAMED: Final = 3
 """Identifiers that a warning names; the rest is counted."""

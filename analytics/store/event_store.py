@@ -352,11 +352,11 @@ class EventStore(EventIntake):
     def _take(self, batch: EventRows, arrived_at: datetime | None, file: Path | None) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; return the verdicts and the stream time reached."""
         keys, n_future = with_event_time(batch.keys, self._skew_ms, arrived_at)
-        events = EventRows(keys, batch.parts)
+        events, is_in_file = batch.with_keys(keys), file is not None
         self._counters.n_future += n_future
         times, reached = event_times_ms(keys), self._hours.stream_ms
         if n_future or times.min() <= _EARLIEST_MS:
-            file = None  # a reader of the file could not derive the corrected times from its columns
+            is_in_file = False  # a reader of the file could not derive the corrected times from its columns
         # Stream time at the arrival of each event, as if they came one by one.
         stream = np.maximum.accumulate(times if reached is None else np.maximum(times, reached))
         hours = times - times % HOUR_MS
@@ -371,9 +371,11 @@ class EventStore(EventIntake):
         self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
-            events, hours, file = events.filter(accepted), hours[accepted], None
+            events, hours, is_in_file = events.filter(accepted), hours[accepted], False
         self._counters.accepted_by_type.update(dict(events.keys["type"].value_counts().iter_rows()))
-        self._hours.keep(events, hours, file)
+        # The file may be gone when this returns: what is not linked to is read now.
+        if not self._hours.keep(events, hours, file if is_in_file else None) and file is not None:
+            events.fetch()
         self._seen.remember(ids[accepted], hours, int(floors[-1]))
         # Last, so that a failing callback finds and leaves the state complete.
         if self._on_accept is not None and len(events):

@@ -74,16 +74,20 @@ class HourWindow:
         """The oldest hour of the window at each of these stream times."""
         return np.asarray(stream_ms - stream_ms % HOUR_MS - (self._n_hours - 1) * HOUR_MS)
 
-    def keep(self, accepted: EventRows, hours: NDArray[np.int64], file: Path | None = None) -> None:
+    def keep(self, accepted: EventRows, hours: NDArray[np.int64], file: Path | None = None) -> bool:
         """Put events into their hours.
 
         Args:
             accepted: Events with their ``event_time``.
             hours: The hour of each.
             file: A Parquet file with just these events, if there is one, from whose columns their times follow.
+
+        Returns:
+            Whether the window has linked to the file instead of keeping the events in memory.
         """
         if not len(hours):
-            return
+            return False
+        adopted = None
         # Nearly every batch of a live stream is: it then need not be filtered, which copies it.
         in_one_hour = hours.min() == hours.max()
         for hour in [int(hours[0])] if in_one_hour else np.unique(hours).tolist():
@@ -91,6 +95,7 @@ class HourWindow:
             part = accepted if in_one_hour else accepted.filter(hours == hour)
             adopted = self._adopted(file, hour, events) if in_one_hour else None
             self._events_of_hour[hour] = events.plus(part) if adopted is None else events.plus_file(part, adopted)
+        return adopted is not None
 
     def find(self, message_ids: pl.Series, hours: NDArray[np.int64]) -> pl.DataFrame:
         """The events with these identifiers in these hours, row by row; nulls where there is none."""

@@ -14,11 +14,11 @@ from rich.table import Table
 from analytics.analysis import Analysis
 from analytics.durable.recovery import read_store
 from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
-from analytics.events.event_names import renamed
 from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.coverage import name_warnings
+from analytics.statistics.event_names import renamed
 from analytics.store.counts import Counts
 from scenarios.cli.run_text import totals_text
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table

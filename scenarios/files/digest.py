@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from analytics.events.event_rows import EventRows
 from analytics.events.times import EPOCH, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.delivery import Delivery
@@ -24,7 +25,7 @@ _NULL_TEXT: Final = -1
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]
 _TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
 """Columns whose values differ in almost every row; in all others a few values repeat."""
-_WORDS: Final = [name for name in EVENT_SCHEMA if name not in {*_TIMES, *_TEXTS}]
+_WORDS: Final = {*EVENT_SCHEMA} - {*_TIMES, *_TEXTS}
 
 
 class EventsDigest:
@@ -47,14 +48,14 @@ class EventsDigest:
 
     def write(self, delivery: Delivery) -> None:
         """Add the events of a batch; broken lines do not count."""
-        self.update(delivery.events)
+        self.update(delivery.rows)
 
-    def update(self, events: pl.DataFrame) -> None:
-        """Add flat events, in the order of the stream."""
-        if events.is_empty():
+    def update(self, events: EventRows) -> None:
+        """Add events, in the order of the stream."""
+        if not len(events):
             return
         columns = EventColumns(events)
-        since = events["received_at"].dt.epoch("ms") - self._start_ms
+        since = events.keys["received_at"].dt.epoch("ms") - self._start_ms
         hours = (since // HOUR_MS).fill_null(strategy="forward").fill_null(_NULL_TIME).to_numpy()
         begins = (1 + np.flatnonzero(np.diff(hours))).tolist()
         for begin, end in pairwise([0, *begins, len(hours)]):
@@ -95,7 +96,7 @@ def digest_of(events: pl.DataFrame, start: datetime = EPOCH) -> str:
         start: The moment from which hours are counted.
     """
     digest = EventsDigest(start)
-    digest.update(events)
+    digest.update(EventRows(events))
     return digest.hexdigest()
 
 
@@ -106,10 +107,10 @@ class HourDigest:
         self._n = 0
         self._hashes = [hashlib.sha256() for _ in range(len(_TIMES) + 1 + 2 * len(_TEXTS))]
 
-    def update(self, events: pl.DataFrame) -> None:
-        """Add flat events, in the order of the stream."""
-        if not events.is_empty():
-            self.add(EventColumns(events), 0, events.height)
+    def update(self, events: EventRows) -> None:
+        """Add events, in the order of the stream."""
+        if len(events):
+            self.add(EventColumns(events), 0, len(events))
 
     def add(self, columns: EventColumns, begin: int, end: int) -> None:
         """Add some rows of the columns of events.
@@ -138,10 +139,11 @@ class HourDigest:
 class EventColumns:
     """The columns of events as bytes that can be cut anywhere."""
 
-    def __init__(self, events: pl.DataFrame) -> None:
-        numbers = events.select(pl.col(_TIMES).cast(pl.Int64).fill_null(_NULL_TIME))
-        lengths = events.select(pl.col(_TEXTS).str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
-        joined = events.select(pl.col(_TEXTS).str.join("", ignore_nulls=True))
+    def __init__(self, events: EventRows) -> None:
+        texts = events.columns(_TEXTS)
+        numbers = events.keys.select(pl.col(_TIMES).cast(pl.Int64).fill_null(_NULL_TIME))
+        lengths = texts.select(pl.all().str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
+        joined = texts.select(pl.all().str.join("", ignore_nulls=True))
         self.fixed = [numbers[name].to_numpy().astype("<i8", copy=False) for name in _TIMES]
         self.fixed += [_sums(events).astype("<u8", copy=False)]
         self.fixed += [lengths[name].to_numpy().astype("<i4", copy=False) for name in _TEXTS]
@@ -149,12 +151,24 @@ class EventColumns:
         self.ends = [np.cumsum(np.maximum(each, 0), dtype=np.int64) for each in self.fixed[-len(_TEXTS) :]]
 
 
-def _sums(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
-    """Sum of the hashes of all values of a row, modulo 2⁶⁴; null adds 0; shape (events,)."""
-    filled = [name for name in _WORDS if events[name].null_count() < events.height]
+def _sums(events: EventRows) -> npt.NDArray[np.uint64]:
+    """Sum of the hashes of all values of an event, modulo 2⁶⁴; null adds 0; shape (events,)."""
+    total, begin = _row_sums(events.keys), 0
+    for star, some in events.parts:
+        part = total[begin : begin + len(some)]
+        for table, row in star.tables:
+            # A row of a smaller table, such as that of visits, is added up once for all its events.
+            part += _row_sums(table)[row[some]]
+        begin += len(some)
+    return total
+
+
+def _row_sums(table: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """Sum of the hashes of all values of a row that are not hashed as texts or times; shape (rows,)."""
+    filled = [name for name in table.columns if name in _WORDS and table[name].null_count() < table.height]
     # The code of a category depends on what else the process has seen, so it only distinguishes values here.
-    places = events.select((pl.col(filled).cast(pl.Categorical()).to_physical() + 1).fill_null(0))
-    total, rows = np.zeros(events.height, dtype=np.uint64), np.arange(events.height)
+    places = table.select((pl.col(filled).cast(pl.Categorical()).to_physical() + 1).fill_null(0))
+    total, rows = np.zeros(table.height, dtype=np.uint64), np.arange(table.height)
     for name in filled:
         place = places[name].to_numpy()
         where = np.full(int(place.max()) + 1, -1)
@@ -162,7 +176,7 @@ def _sums(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
         where[0] = -1
         used = np.flatnonzero(where >= 0)
         hashes = np.zeros(len(where), dtype=np.uint64)
-        hashes[used] = [_hash_of_value(name, value) for value in events[name].gather(where[used]).cast(pl.String)]
+        hashes[used] = [_hash_of_value(name, value) for value in table[name].gather(where[used]).cast(pl.String)]
         total += hashes[place]
     return total
 

@@ -16,13 +16,13 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.event_names import renamed
 from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from analytics.statistics.coverage import name_warnings
+from analytics.statistics.event_names import renamed
 from analytics.store.history import EventHistory
 from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from analytics.events.event_names import near_names
 from analytics.events.pages import IS_PAGE, addresses, matched_rules
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.timeline import VISITOR
+from analytics.statistics.event_names import near_names
 from scenarios.run.name_words import asks_for_demo, guess_event
 from scenarios.run.page_words import HOME, Guess, guess_page, guess_word, language_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from analytics.events.event_rows import KEYS, OTHERS, EventRows
+from analytics.events.event_rows import KEYS, OTHERS, EventRows, Star
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.store.spill import write_temporary
 from scenarios.files.digest import EventsDigest, HourDigest
@@ -183,7 +183,7 @@ class HourWriter:
         for number, delivery in enumerate(deliveries):
             # Sorted by name, the parts of all hours are in order of arrival.
             name = f"{hour:06}-{number:03}.parquet"
-            digest.update(delivery.events)
+            digest.update(delivery.rows)
             parts.append((_written(self.events / name, delivery.events), delivery.malformed))
             labels.append(_written(self.labels / name, delivery.labels))
         return HourParts(digest.digest(), parts, [path for path in labels if path is not None])
@@ -192,9 +192,8 @@ class HourWriter:
 def _rows_of(file: Path) -> EventRows:
     """The events of a file by their keys: the other columns are read when somebody asks."""
     keys = pl.read_parquet(file, columns=list(KEYS)).select(KEYS)
-    return EventRows(
-        keys, [(lambda rows: pl.read_parquet(file, columns=list(OTHERS)).select(OTHERS)[rows], np.arange(keys.height))]
-    )
+    star = Star.of(lambda: pl.read_parquet(file, columns=list(OTHERS)))
+    return EventRows(keys, [(star, np.arange(keys.height, dtype=np.uint32))])
 
 
 def _written(path: Path, table: pl.DataFrame) -> Path | None:

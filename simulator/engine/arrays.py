@@ -6,6 +6,8 @@ visit, then all of the second, and so on. The length of each group tells them ap
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,6 +15,9 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 
 Integers = npt.NDArray[np.int64]
+
+Rows = npt.NDArray[np.integer[Any]]
+"""Numbers of rows, none of them negative; shape (rows,)."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -55,7 +60,7 @@ def part_of_each(starts: Integers, n: int) -> Integers:
     return np.cumsum(part, out=part)
 
 
-def row_numbers(rows: Integers) -> pl.Series:
+def row_numbers(rows: Rows) -> pl.Series:
     """Row numbers in the type by which Polars indexes fastest.
 
     ``table[row_numbers(rows)]`` equals ``table.gather(rows)``, which takes three times as long: it goes through the
@@ -64,10 +69,10 @@ def row_numbers(rows: Integers) -> pl.Series:
     Args:
         rows: Rows, none of them negative; shape (n,).
     """
-    return pl.Series(rows.astype(np.uint32))
+    return pl.Series(rows.astype(np.uint32, copy=False))
 
 
-def lookup(table: pl.Series, rows: Integers) -> pl.Series:
+def lookup(table: pl.Series, rows: Rows) -> pl.Series:
     """Values of a table in the given rows.
 
     Args:
@@ -91,6 +96,43 @@ def sparse_column(n: int, rows: Integers, values: pl.Series) -> pl.Series:
     >>> sparse_column(3, np.array([1]), pl.Series(["a"])).to_list()
     [None, 'a', None]
     """
-    place = np.full(n, len(values))
+    table = pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True)
+    return lookup(table, sparse_rows(n, rows))
+
+
+def sparse_rows(n: int, rows: Integers) -> Integers:
+    """Place of each row among those that have a value.
+
+    Args:
+        n: Number of rows.
+        rows: Rows with a value, in order; shape (values,).
+
+    Returns:
+        From 0, and the number of values for rows without one; shape (n,).
+
+    >>> sparse_rows(4, np.array([1, 3]))
+    array([2, 0, 2, 1])
+    """
+    place = np.full(n, len(rows))
     place[rows] = np.arange(len(rows))
-    return lookup(pl.concat([values, pl.Series([None], dtype=values.dtype)], rechunk=True), place)
+    return place
+
+
+def order_of(numbers: Integers) -> Integers:
+    """Rows in the order of their numbers, equal ones as they came; like ``np.argsort``, but several times as fast.
+
+    NumPy sorts integers of 16 bits by counting, so that two such sorts order those of 32. Source: D. E. Knuth, The Art
+    of Computer Programming 3, 2nd ed. (1998), section 5.2.5.
+
+    Args:
+        numbers: Whole numbers that differ by less than 2³² (if by more, it is slower); shape (n,).
+
+    >>> order_of(np.array([2_000_000_000, 70_000, 3, 70_000]))
+    array([2, 1, 3, 0])
+    """
+    if not len(numbers):
+        return np.empty(0, dtype=np.int64)
+    above = numbers - numbers.min()
+    order = np.argsort(above.astype(np.uint16), kind="stable")
+    high = above >> 16
+    return order[np.argsort(high.astype(np.min_scalar_type(int(high.max())))[order], kind="stable")]

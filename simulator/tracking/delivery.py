@@ -101,7 +101,8 @@ class CollectingSink:
     @property
     def events(self) -> pl.DataFrame:
         """All events so far, in order of arrival, without malformed lines."""
-        return pl.concat([EVENT_SCHEMA.to_frame(), *(delivery.events for delivery in self.deliveries)])
+        nothing = EventRows(EVENT_SCHEMA.to_frame())
+        return EventRows.concat([nothing, *(delivery.rows for delivery in self.deliveries)]).frame()
 
     @property
     def malformed(self) -> pl.DataFrame:

@@ -124,7 +124,7 @@ class Transport:
         ends = self._clock.timestamps(np.array(hours, dtype=np.int64) * HOUR_MS + HOUR_MS)
         begin = 0
         for end in arrived.keys["received_at"].search_sorted(ends, side="left").to_list():
-            delivery = _split_malformed(arrived.slice(begin, end - begin))
+            delivery = _split_malformed(arrived.cut(begin, end - begin))
             yield delivery if labels is None else replace(delivery, labels=labels)
             begin, labels = end, None
 

@@ -4,9 +4,9 @@ import pytest
 from flat_events import make_events
 from pydantic import ValidationError
 
-from analytics.events.event_names import near_names, renamed, unknown_names
 from analytics.events.tracking_plan import EventName
 from analytics.settings import AnalyticsSettings
+from analytics.statistics.event_names import near_names, renamed, unknown_names
 
 THEIRS = "Demo Request Submitted"
 
