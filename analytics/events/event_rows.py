@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -34,11 +34,11 @@ class DimensionTable(NamedTuple):
     """A table of which each event has one row.
 
     Args:
-        table: Some of the columns :data:`OTHERS`.
+        table: Some of the columns :data:`OTHERS`; or a star, whose rows have one row each in tables of their own.
         row: Its row of each event; shape (events,).
     """
 
-    table: pl.DataFrame
+    table: pl.DataFrame | Star
     row: RowNumbers
 
 
@@ -75,13 +75,19 @@ class Star:
 
     def columns(self, names: Sequence[str], events: RowNumbers) -> pl.DataFrame:
         """Some columns of some events, by their numbers."""
-        found: dict[str, pl.Series] = {}
-        for table, row in self.tables:
-            wanted = [name for name in names if name in table.columns]
-            if wanted:
-                found |= table.select(wanted)[pl.Series(row[events])].to_dict()
+        found = self._found(names, events)
         nothing = pl.Series([None]).new_from_index(0, len(events))
         return pl.DataFrame([found.get(name, nothing).cast(EVENT_SCHEMA[name]).alias(name) for name in names])
+
+    def _found(self, names: Sequence[str], events: RowNumbers) -> dict[str, pl.Series]:
+        """Those of the columns that are in a table."""
+        found: dict[str, pl.Series] = {}
+        for table, row in self.tables:
+            if isinstance(table, Star):
+                found |= table._found(names, row[events])  # noqa: SLF001 - of its own class
+            elif wanted := [name for name in names if name in table.columns]:
+                found |= table.select(wanted)[pl.Series(row[events])].to_dict()
+        return found
 
 
 @dataclass(eq=False)
@@ -121,7 +127,12 @@ class EventRows:
         if not columns:
             return cls(pl.concat([each.keys for each in several]))
         keys = pl.concat([each.keys.select(columns[0]) for each in several])
-        return cls(keys, [part for each in several for part in each.parts or [_as_part(each.keys)]])
+        parts: list[tuple[Star, RowNumbers]] = []
+        for star, events in chain.from_iterable(each.parts or [_as_part(each.keys)] for each in several):
+            # Hours that were made together and delivered apart are put together again.
+            before = [parts.pop()[1]] if parts and parts[-1][0] is star else []
+            parts.append((star, np.concatenate([*before, events])))
+        return cls(keys, parts)
 
     def with_keys(self, keys: pl.DataFrame) -> EventRows:
         """The same events with these keys, or with this table where they are whole."""

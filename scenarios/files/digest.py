@@ -5,9 +5,9 @@ It is a sha256 over those of the hours of arrival, so that the hours of a large 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from datetime import datetime
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analytics.events.event_rows import EventRows
+from analytics.events.event_rows import EventRows, Star
 from analytics.events.times import EPOCH, HOUR_MS
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from simulator.tracking.delivery import Delivery
@@ -25,6 +25,8 @@ _NULL_TEXT: Final = -1
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if isinstance(dtype, pl.Datetime)]
 _TEXTS: Final = ["message_id", "anonymous_id", "user_id", "email", "extra"]
 """Columns whose values differ in almost every row; in all others a few values repeat."""
+_FEW: Final = 10_000
+"""Rows of a table that are hashed one by one; of more, each distinct value is."""
 _WORDS: Final = {*EVENT_SCHEMA} - {*_TIMES, *_TEXTS}
 
 
@@ -143,32 +145,39 @@ class EventColumns:
         texts = events.columns(_TEXTS)
         numbers = events.keys.select(pl.col(_TIMES).cast(pl.Int64).fill_null(_NULL_TIME))
         lengths = texts.select(pl.all().str.len_bytes().cast(pl.Int32).fill_null(_NULL_TEXT))
-        joined = texts.select(pl.all().str.join("", ignore_nulls=True))
+        joined = texts.select(pl.all().str.join("", ignore_nulls=True).cast(pl.Binary))
         self.fixed = [numbers[name].to_numpy().astype("<i8", copy=False) for name in _TIMES]
         self.fixed += [_sums(events).astype("<u8", copy=False)]
         self.fixed += [lengths[name].to_numpy().astype("<i4", copy=False) for name in _TEXTS]
-        self.texts = [str(joined[name].item()).encode() for name in _TEXTS]
+        self.texts: list[bytes] = [joined[name].item() for name in _TEXTS]
         self.ends = [np.cumsum(np.maximum(each, 0), dtype=np.int64) for each in self.fixed[-len(_TEXTS) :]]
 
 
 def _sums(events: EventRows) -> npt.NDArray[np.uint64]:
     """Sum of the hashes of all values of an event, modulo 2⁶⁴; null adds 0; shape (events,)."""
-    total, begin = _row_sums(events.keys), 0
-    for star, some in events.parts:
-        part = total[begin : begin + len(some)]
-        for table, row in star.tables:
-            # A row of a smaller table, such as that of visits, is added up once for all its events.
-            part += _row_sums(table)[row[some]]
-        begin += len(some)
-    return total
+    of_keys = _table_sums(events.keys)
+    of_others = [_star_sums(star)[some] for star, some in events.parts]
+    return of_keys + np.concatenate(of_others) if of_others else of_keys
 
 
-def _row_sums(table: pl.DataFrame) -> npt.NDArray[np.uint64]:
-    """Sum of the hashes of all values of a row that are not hashed as texts or times; shape (rows,)."""
+def _star_sums(star: Star) -> npt.NDArray[np.uint64]:
+    # A row of a smaller table, such as that of visits, is added up once for all its events.
+    of_tables = (
+        (_star_sums(table) if isinstance(table, Star) else _table_sums(table))[row] for table, row in star.tables
+    )
+    return functools.reduce(np.add, of_tables)
+
+
+def _table_sums(table: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """Sum of the hashes of all values of a row that are neither texts nor times; shape (rows,)."""
+    total, rows = np.zeros(table.height, dtype=np.uint64), np.arange(table.height)
     filled = [name for name in table.columns if name in _WORDS and table[name].null_count() < table.height]
+    if table.height <= _FEW:
+        for name in filled:
+            total += np.array([_hash_of_value(name, value) for value in table[name].to_list()], dtype=np.uint64)
+        return total
     # The code of a category depends on what else the process has seen, so it only distinguishes values here.
     places = table.select((pl.col(filled).cast(pl.Categorical()).to_physical() + 1).fill_null(0))
-    total, rows = np.zeros(table.height, dtype=np.uint64), np.arange(table.height)
     for name in filled:
         place = places[name].to_numpy()
         where = np.full(int(place.max()) + 1, -1)
@@ -181,7 +190,9 @@ def _row_sums(table: pl.DataFrame) -> npt.NDArray[np.uint64]:
     return total
 
 
-@lru_cache(maxsize=2**16)
-def _hash_of_value(column: str, value: str) -> int:
-    """The first 64 bits of BLAKE2b of a value, with the name of its column as the key."""
+@functools.lru_cache(maxsize=2**16)
+def _hash_of_value(column: str, value: str | None) -> int:
+    """The first 64 bits of BLAKE2b of a value, with the name of its column as the key; 0 for null."""
+    if value is None:
+        return 0
     return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8, key=column.encode()).digest(), "little")

@@ -182,8 +182,8 @@ def planned_activity(cohort: Cohort, length_ms: int) -> Iterator[tuple[int, Hour
             yield (
                 first + place,
                 HourActivity(
-                    visits[bounds_of_visits[place] : bounds_of_visits[place + 1]].copy(),
-                    records[bounds[place] : bounds[place + 1]].copy(),
+                    _joined([visits[bounds_of_visits[place] : bounds_of_visits[place + 1]]], VISIT_RECORD),
+                    _joined([records[bounds[place] : bounds[place + 1]]], ACTIVITY_RECORD),
                 ),
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -71,7 +71,7 @@ class Tracker:
         if not hour:
             return EventRows(EVENT_SCHEMA.to_frame())
         activity = _in_order(hour)
-        star = Star(partial(self._tables, activity, hour.extras))
+        star = Star(partial(self._others, activity, hour.extras))
         return EventRows(self._keys(activity), [(star, np.arange(len(hour.records), dtype=np.uint32))])
 
     def with_addresses(self, hour: HourActivity) -> pl.DataFrame:
@@ -85,22 +85,21 @@ class Tracker:
             "_message": (activity.kind.astype(np.int64) << _KIND_SHIFT) | activity.number,
             "_persona": lookup(self._lookups.personas, activity.visits["persona"][visit]),
         }
-        star, rows = Star(partial(self._tables, activity, hour.extras)), np.arange(len(visit), dtype=np.uint32)
+        star, rows = Star(partial(self._others, activity, hour.extras)), np.arange(len(visit), dtype=np.uint32)
         made = [self._keys(activity), star.columns(OTHERS, rows), pl.DataFrame(addresses)]
         return pl.concat(made, how="horizontal").select(TRACKED_SCHEMA.names())
 
     def _keys(self, activity: _OrderedActivity) -> pl.DataFrame:
         """The columns by which a store judges and counts events."""
-        browsers = lookup(hexadecimal(activity.visits["words"]), activity.visit)
         columns = {
             "type": lookup(self._lookups.of_call["type"], activity.kind),
             "event": lookup(self._lookups.of_track["event"], self._call(activity)),
-            "message_id": browsers + self._suffixes(activity),
+            "message_id": lookup(activity.browsers, activity.visit) + self._suffixes(activity),
             **dict.fromkeys(_TIMES, self._clock.timestamps(activity.time_ms)),
         }
         return pl.DataFrame([columns[name].alias(name) for name in KEYS])
 
-    def _tables(self, activity: _OrderedActivity, extras: tuple[str, ...]) -> list[DimensionTable]:
+    def _others(self, activity: _OrderedActivity, extras: tuple[str, ...]) -> list[DimensionTable]:
         """All other columns, as tables of which each event has one row."""
         lookups, page, kind = self._lookups, activity.page, activity.kind
         pages, origins = lookups.n_pages, lookups.n_origins
@@ -110,8 +109,8 @@ class Tracker:
         url = np.where(page >= 0, page + (activity.origin + np.int64(1)) * pages, len(lookups.urls) - 1)
         last = len(lookups.referrers) - 1
         previous = np.where(activity.previous_page >= 0, activity.previous_page, last)
-        tables: list[tuple[pl.DataFrame, Rows]] = [
-            (self._of_visits(activity.visits), activity.visit),
+        tables: list[tuple[pl.DataFrame | Star, Rows]] = [
+            (Star(partial(self._of_visits, activity)), activity.visit),
             (lookups.of_call.drop("type"), kind),
             (lookups.of_page, on_page),
             (lookups.of_view, np.where(kind == VIEW, on_page, pages)),
@@ -124,7 +123,7 @@ class Tracker:
         if extras:
             row = np.where(activity.extra >= 0, activity.extra, len(extras))
             tables.append((pl.DataFrame({"extra": [*extras, None]}), row))
-        return [DimensionTable(table, row.astype(np.uint32, copy=False)) for table, row in tables]
+        return _dimension_tables(tables)
 
     def _call(self, activity: _OrderedActivity) -> Integers:
         """Row of each event in the look-up table of `track` calls."""
@@ -135,31 +134,27 @@ class Tracker:
         row[others] = kind[others] + np.int64(pages - REQUEST)
         return row
 
-    def _of_visits(self, visits: Records) -> pl.DataFrame:
-        """Columns that depend on the browser and its visitor, of each visit."""
-        accounts = self._population.accounts
+    def _of_visits(self, activity: _OrderedActivity) -> list[DimensionTable]:
+        """Columns that depend on the browser and its visitor, as tables of which each visit has one row."""
+        accounts, visits = self._population.accounts, activity.visits
         account, known = visits["account"], visits["account"] >= 0
-        tables = zip(
-            self._lookups.of_browser.items(),
-            (
-                visits["device"],
-                visits["country"],
-                visits["zone"],
-                np.where(known, account, len(accounts.domains)),
-                np.where(known, accounts.industry[account], len(accounts.industries)),
-                np.where(known, accounts.size[account], len(accounts.sizes)),
-                visits["arms"],
-            ),
-            strict=True,
+        rows = (
+            visits["device"],
+            visits["country"],
+            visits["zone"],
+            np.where(known, account, len(accounts.domains)),
+            np.where(known, accounts.industry[account], len(accounts.industries)),
+            np.where(known, accounts.size[account], len(accounts.sizes)),
+            visits["arms"],
         )
-        words = visits["words"]
-        return pl.DataFrame(
-            {
-                **{name: lookup(table, rows) for (name, table), rows in tables},
-                "anonymous_id": hexadecimal(words),
-                "context_user_agent": lookup(self._lookups.user_agents, visits["device"]),
-                "context_ip": lookup(_ADDRESSES, (words[:, 1] % np.uint64(len(_ADDRESSES))).astype(np.int64)),
-            }
+        of_browser = zip(self._lookups.of_browser.items(), rows, strict=True)
+        return _dimension_tables(
+            [
+                *((table.to_frame(name), row) for (name, table), row in of_browser),
+                (activity.browsers.to_frame("anonymous_id"), np.arange(len(visits))),
+                (self._lookups.user_agents.to_frame("context_user_agent"), visits["device"]),
+                (_ADDRESSES.to_frame("context_ip"), visits["words"][:, 1] % np.uint64(len(_ADDRESSES))),
+            ]
         )
 
     def _of_people(self, activity: _OrderedActivity) -> list[tuple[pl.DataFrame, Integers]]:
@@ -211,6 +206,15 @@ class _OrderedActivity:
     number: NDArray[np.int32]
     origin: NDArray[np.int16]
     extra: NDArray[np.int32]
+
+    @cached_property
+    def browsers(self) -> pl.Series:
+        """Identifier of the browser of each visit."""
+        return hexadecimal(self.visits["words"])
+
+
+def _dimension_tables(tables: Sequence[tuple[pl.DataFrame | Star, Rows]]) -> list[DimensionTable]:
+    return [DimensionTable(table, row.astype(np.uint32, copy=False)) for table, row in tables]
 
 
 def _in_order(hour: HourActivity) -> _OrderedActivity:
