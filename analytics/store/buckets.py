@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
-from analytics.events.times import moment
+from analytics.events.times import HOUR_MS, moment
 from analytics.events.tracking_plan import UTC_MS
 from analytics.store.hour import HourEvents
 
@@ -132,3 +132,18 @@ def hourly_table(buckets: Iterable[HourBucket], partial: Container[datetime] = (
         for each in buckets
     ]
     return pl.DataFrame(rows, schema=HOURLY_SCHEMA, orient="row")
+
+
+def partly_seen(known: Sequence[HourBucket], stream_ms: int | None, n_accepted: int) -> set[datetime]:
+    """Starts of the hours that a store has seen in part only: the current one, and the first and all before it.
+
+    Args:
+        known: Hours in order, up to the current one.
+        stream_ms: Stream time in epoch milliseconds.
+        n_accepted: Events that the store has ever accepted.
+    """
+    current = {known[-1].start} if stream_ms is not None and (stream_ms + 1) % HOUR_MS else set[datetime]()
+    filled = [each.start for each in known if each.n_events]
+    # Otherwise the first event has left before these hours, which have then been seen from their beginnings.
+    is_all = sum(each.n_events for each in known) == n_accepted
+    return current | ({each.start for each in known if each.start <= filled[0]} if is_all and filled else set())

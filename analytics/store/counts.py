@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
+from analytics.store.seen_ids import Verdict
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Counts:
             raise AnalyticsError(
                 f"{self.received} events received, but {parts} accounted for; this is a bug of funnelsim"
             )
+
+    @classmethod
+    def of(cls, received: int, verdicts: NDArray[np.int8], invalid: int) -> Counts:
+        """Count the verdicts on a batch, beside the events that were not judged because they are invalid."""
+        # With a length for every verdict, also those that did not occur.
+        n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
+        judged = {verdict.name.lower(): n_of[verdict] for verdict in Verdict}
+        return cls(received=received, invalid=invalid, **judged)
 
     def __add__(self, other: Counts) -> Counts:
         mine, others = asdict(self), asdict(other)

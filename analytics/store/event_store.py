@@ -25,7 +25,7 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ from analytics.events.times import EARLIEST, HOUR_MS, epoch_ms, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
 from analytics.io.strict_json import MAX_EVENT_BYTES
-from analytics.store.buckets import HourBucket, HourReports, hourly_table
+from analytics.store.buckets import HourBucket, HourReports, hourly_table, partly_seen
 from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import (
     CONTENT_COLUMNS,
@@ -160,16 +160,7 @@ class EventStore(EventIntake):
         verdicts, stream_ms = np.empty(0, np.int8), None
         if len(events):
             verdicts, stream_ms = self._take(events, arrived_at, file)
-        # With a length for every verdict, also those that did not occur.
-        n_of = np.bincount(verdicts, minlength=len(Verdict)).tolist()
-        counts = Counts(
-            received=len(events) + n_invalid,
-            accepted=n_of[Verdict.ACCEPTED],
-            duplicate=n_of[Verdict.DUPLICATE],
-            conflict=n_of[Verdict.CONFLICT],
-            late=n_of[Verdict.LATE],
-            invalid=n_invalid,
-        )
+        counts = Counts.of(len(events) + n_invalid, verdicts, n_invalid)
         self._counters.counts += counts
         if position is not None:
             self.offsets.update({position.source: position.offset, **position.others})
@@ -215,16 +206,8 @@ class EventStore(EventIntake):
             or those that have left before, of its hour and those before it, when nobody was watching.
         """
         left, buckets = tuple(self._hours.left()), self._hours.buckets()
-        return hourly_table((*(left if evicted else ()), *buckets), self._partial((*left, *buckets)))
-
-    def _partial(self, known: Sequence[HourBucket]) -> set[datetime]:
-        """Starts of the hours that the store has seen in part only."""
-        stream_ms = self._hours.stream_ms
-        current = {known[-1].start} if stream_ms is not None and (stream_ms + 1) % HOUR_MS else set[datetime]()
-        filled = [each.start for each in known if each.n_events]
-        # Otherwise the first event has left before these hours, which have then been seen from their beginnings.
-        is_all = sum(each.n_events for each in known) == self.counts.accepted
-        return current | ({each.start for each in known if each.start <= filled[0]} if is_all and filled else set())
+        partial = partly_seen((*left, *buckets), self._hours.stream_ms, self.counts.accepted)
+        return hourly_table((*(left if evicted else ()), *buckets), partial)
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; past hours are counted only once.

@@ -110,7 +110,8 @@ class _CollectingSink:
             self._outputs.labels.add(pl.read_parquet(file))
             # Deleted hour by hour, so that the disk holds the labels of one hour twice at most.
             file.unlink()
-        for delivery in hour.deliveries():
+        # Parts stay until the run ends, but other sinks than the store may keep their events for longer.
+        for delivery in hour.deliveries(by_keys=self._parts is not None and len(self._sinks) == 1):
             for sink in self._sinks:
                 sink.write(delivery)
         for events, _ in hour.parts:
@@ -139,10 +140,18 @@ class HourParts:
     parts: list[tuple[Path | None, pl.DataFrame]]
     labels: list[Path]
 
-    def deliveries(self) -> Iterator[Delivery]:
-        """The events and broken lines, part by part, without the labels."""
+    def deliveries(self, *, by_keys: bool = False) -> Iterator[Delivery]:
+        """The events and broken lines, part by part, without the labels.
+
+        Args:
+            by_keys: Whether columns other than the keys are read only when somebody asks, while the file is there.
+        """
         for file, malformed in self.parts:
-            yield Delivery(EventRows(EVENT_SCHEMA.to_frame()) if file is None else _rows_of(file), malformed, file=file)
+            if file is None:
+                rows = EventRows(EVENT_SCHEMA.to_frame())
+            else:
+                rows = _rows_of(file) if by_keys else EventRows(pl.read_parquet(file))
+            yield Delivery(rows, malformed, file=file)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,9 @@ def _joined(deliveries: Sequence[Delivery]) -> Delivery:
         # A broken line counts the events before it in its own delivery; those of earlier deliveries are added.
         malformed.append(delivery.malformed.with_columns((pl.col("n_before") + n_before).cast(pl.UInt32)))
         n_before += len(delivery.rows)
+        # The files may soon be gone, and the joined delivery does not name them.
+        if delivery.file is not None:
+            delivery.rows.fetch()
     return Delivery(EventRows.concat([delivery.rows for delivery in deliveries]), pl.concat(malformed))
 
 
