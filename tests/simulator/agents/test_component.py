@@ -394,6 +394,7 @@ def test_browsers_send_events_on_the_site_only_and_servers_always():
     model = lived(Letter("post"), visits={"return_rate": 0.0})
     letters = model.events.filter(pl.col("event") == "Letter Sent")
     assert letters.height > 100
+    assert set(letters["extra"]) == {'{"properties":{"color":"blue"}}'}
     check_rebuilt(model)
     blocked = lived(Letter("post"), visits={"return_rate": 0.0}, tracking=tracking).events
     assert (blocked["type"] == "page").sum() < (model.events["type"] == "page").sum() / 2
