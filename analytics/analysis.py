@@ -1,8 +1,12 @@
-"""Analysis of events: statistics, visits and the intent model, each computed on first use."""
+"""Analysis of events: statistics, visits and the intent model, each computed on first use.
+
+Events that do not fit into memory are analysed part by part (:class:`analytics.prepared_events.EventsInParts`). What is
+counted adds up over the parts, and visits are read from files, so that the results are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -12,32 +16,27 @@ import polars as pl
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError, OneOutcomeError
-from analytics.events.channels import with_own_channels
-from analytics.events.clocks import without_impossible
 from analytics.events.dimensions import Dimension, dimensions_of
-from analytics.events.enrichment import enrich
-from analytics.events.pages import with_pages
-from analytics.events.tracking_plan import UTC_MS
+from analytics.prepared_events import EventsInParts, PreparedEvents
 from analytics.renaming import warn_of_old_name
-from analytics.sessions.bots import tag_bots
 from analytics.sessions.persons import Persons
-from analytics.sessions.timeline import VISITOR, enriched
-from analytics.sessions.visits import begins_in, visit_table
-from analytics.settings import AnalyticsSettings
+from analytics.sessions.timeline import VISITOR
+from analytics.sessions.visits import Settled, begins_in, read_visits
+from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS, AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import ConversionUnit, Signal
-from analytics.statistics.coverage import coverage_warnings, no_requests
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
-from analytics.statistics.page_coverage import PageCoverage, coverage_of_pages
+from analytics.statistics.page_coverage import PageCoverage
 from analytics.statistics.segment_content import SegmentContent, segment_content
+from analytics.statistics.traffic import Question
 
 
 class Analysis:
     """Statistics, visits and intent model of events, each computed once, on first use.
 
     Args:
-        events: Returns the flat or enriched events, each once.
+        events: Returns the flat or enriched events, each once; or events in parts, made with the same settings.
         settings: Choices of the analyst.
         truth: True coefficient of every term, where it is known.
         why_truth_unknown: Why no true coefficient is known, for a reader who would expect them; empty otherwise.
@@ -51,7 +50,7 @@ class Analysis:
 
     def __init__(
         self,
-        events: Callable[[], pl.DataFrame],
+        events: Callable[[], pl.DataFrame] | EventsInParts,
         settings: AnalyticsSettings,
         *,
         truth: Mapping[str, float] | None = None,
@@ -64,13 +63,12 @@ class Analysis:
     ) -> None:
         self.settings = settings
         self.why_truth_unknown = why_truth_unknown
-        self._read_events = events
+        self._prepared = events if isinstance(events, EventsInParts) else PreparedEvents(events, settings, arm_shares)
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until
         self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
-        self._arm_shares = arm_shares
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
 
     def __repr__(self) -> str:
@@ -78,7 +76,7 @@ class Analysis:
 
     def _repr_html_(self) -> str:
         frames, notes = [self.statistics.totals(), self.statistics.funnel()], [*self.pages.warnings, *self.notes]
-        return html.notebook_html(f"Analysis of {self.events.height:,} events", frames=frames, notes=notes)
+        return html.notebook_html(f"Analysis of {self.n_events:,} events", frames=frames, notes=notes)
 
     @property
     def charts(self) -> Charts:
@@ -91,7 +89,7 @@ class Analysis:
         warn_of_old_name("Analysis.pictures", "Analysis.charts")
         return self.charts
 
-    @cached_property
+    @property
     def events(self) -> pl.DataFrame:
         """The events with derived columns, such as the region, and with bots tagged; none with an impossible time.
 
@@ -100,83 +98,96 @@ class Analysis:
 
         Visitors in several arms of an experiment are in none here; see :attr:`experiments`.
         """
-        return self.experiments.events
+        return self._prepared.events
 
-    @cached_property
+    @property
     def experiments(self) -> ExperimentArms:
         """The arms of the visitors, who is in several, and whether arms have their planned shares."""
-        events = self.persons.stitched() if self.settings.stitch else self._possible[0]
-        own = self.settings.own_names
-        if own.domains or own.bots:
-            # The store has corrected impossible times by the arrival, which would be lost.
-            times = events.select(pl.col("event_time").cast(UTC_MS))
-            events = enrich(events, own).with_columns(times)
-        events = with_pages(events, self.settings.page_rules)
-        tagged = tag_bots(events) if self.settings.find_bots else events
-        return ExperimentArms(with_own_channels(tagged, own.channels), self._arm_shares)
+        return self._prepared.experiments
 
-    @cached_property
+    @property
     def persons(self) -> Persons:
         """Which browsers and user ids are one person's, also where the settings keep browsers as they are."""
-        return Persons(self._possible[0])
+        return self._prepared.persons
 
-    @cached_property
+    @property
     def coverage_warnings(self) -> tuple[str, ...]:
         """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
-        return tuple(coverage_warnings(self.events, self.persons, stitch=self.settings.stitch))
+        return tuple(self._prepared.facts.coverage.warnings(stitch=self.settings.stitch))
+
+    @property
+    def name_warnings(self) -> tuple[str, ...]:
+        """Sentences on names of events that are nearly ones of the tracking plan, and on demo requests under others."""
+        return tuple(self._prepared.facts.names.warnings())
+
+    @property
+    def n_events(self) -> int:
+        """Number of events with a possible time."""
+        return self._prepared.facts.n_events
 
     @property
     def n_impossible_times(self) -> int:
         """Events that are in no figure because a wrong clock must have set their times."""
-        return self._possible[1]
-
-    @cached_property
-    def _possible(self) -> tuple[pl.DataFrame, int]:
-        """Enriched events without those of impossible times, and how many these are."""
-        return without_impossible(enriched(self._read_events()))
+        return self._prepared.n_impossible_times
 
     @cached_property
     def statistics(self) -> FunnelStatistics:
         """Counts and rates by hour and segment."""
         begin, end = self._window or (self._observed_from, self._observed_until)
+        whole = isinstance(self._prepared, PreparedEvents)
         return FunnelStatistics(
-            self.events,
+            self._prepared.events if whole else self._prepared,
             observed_from=begin,
             observed_until=end,
             stitch=False,
             funnel=self.settings.funnel_steps,
+            questions=self._questions,
         )
+
+    @property
+    def _questions(self) -> Iterator[Question]:
+        """What a report asks of the statistics."""
+        for by in ("", *PICKED_SEGMENTS):
+            yield dimensions_of(by or None), True
+        for by in dict.fromkeys(("", *REPORTED_SEGMENTS, *self.settings.segments)):
+            yield dimensions_of(by.split(":") if by else None), False
 
     @cached_property
     def pages(self) -> PageCoverage:
         """How many page views have a category and a funnel stage, and which pages have neither."""
-        return coverage_of_pages(self.events, self.settings.page_rules, self.settings.funnel_steps)
+        return self._prepared.facts.pages.coverage(self.settings.page_rules, self.settings.funnel_steps)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How many events are of bots, and which built-in signals and channels the settings define anew."""
-        own, n_bots = self.settings.own_definitions, int(self.events["is_bot"].sum())
-        of_bots = [f"{n_bots:,} of {self.events.height:,} events are of bots, and in no figure"] if n_bots else []
+        own, facts = self.settings.own_definitions, self._prepared.facts
+        of_bots = f"{facts.n_bots:,} of {facts.n_events:,} events are of bots, and in no figure"
         return (
-            *of_bots,
+            *([of_bots] if facts.n_bots else []),
             *(f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names),
         )
 
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
-        visits = visit_table(
-            self.events,
-            observed_until=self._observed_until,
-            signals=self._signals,
-            conversion_unit=self._conversion_unit,
-            stitch=False,
-        )
-        return visits if self._window is None else visits.filter(begins_in(self._window))
+        rows, settled = self._read_visits
+        finished = settled.finish(rows, self._signals, self._observed_until, conversion_unit=self._conversion_unit)
+        return (finished if self._window is None else finished.filter(begins_in(self._window))).collect()
+
+    @cached_property
+    def _read_visits(self) -> tuple[pl.LazyFrame, Settled]:
+        """The visits of all parts, as far as they do not depend on others, and what they depend on."""
+        rows, settled = [], []
+        for table in self._prepared:
+            read = read_visits(table, self._signals)
+            rows.append(self._prepared.keep(read.rows))
+            settled.append(replace(read, rows=read.rows.clear()))
+        return pl.concat(rows), Settled.of(settled)
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
-        return (*self.settings.built_in_signals, *arm_signals(self.events), *self.settings.user_signals)
+        arms = arm_signals(self._prepared.facts.arms)
+        return (*self.settings.built_in_signals, *arms, *self.settings.user_signals)
 
     @cached_property
     def intent(self) -> models.IntentResults:
@@ -192,7 +203,7 @@ class Analysis:
             results = self._model.fit(self._visits_in_one_arm, truth=self._truth)
         except OneOutcomeError:
             # Where another name was meant, to observe longer would not help.
-            if reason := next(no_requests(self.events), None):
+            if reason := next(self._prepared.facts.names.no_requests(), None):
                 raise OneOutcomeError(reason) from None
             raise
         n_left_out = self.visits.height - self._visits_in_one_arm.height
@@ -223,8 +234,14 @@ class Analysis:
             by_visit = self.intent
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
-        events, visits = self._in_one_arm(self.events, VISITOR), self._visits_in_one_arm
-        return models.compare_analyses(events, self._model, self._truth, visits=visits, by_visit=by_visit, stitch=False)
+        return models.compare_analyses(
+            _Each(self._prepared, lambda table: self._in_one_arm(table, VISITOR)),
+            self._model,
+            self._truth,
+            visits=self._visits_in_one_arm,
+            by_visit=by_visit,
+            stitch=False,
+        )
 
     @cached_property
     def _model(self) -> models.IntentModel:
@@ -244,12 +261,14 @@ class Analysis:
             AnalyticsError: There is no such dimension, or visitors are in several of its segments.
         """
         return segment_content(
-            self.events,
+            self._prepared,
             segment,
+            sorted(self._prepared.facts.categories),
             observed_until=self._observed_until,
             begun_in=self._window,
             conversion_unit=self._conversion_unit,
             stitch=False,
+            settled=self._read_visits[1],
         )
 
     @cached_property
@@ -308,6 +327,16 @@ def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
     if "page_group" not in {dimension.name for dimension in dimensions}:
         return []
     return [dimension for dimension in dimensions if dimension.touch == "first"]
+
+
+class _Each:
+    """Parts of events, each changed as it is read; can be read again and again."""
+
+    def __init__(self, parts: Iterable[pl.DataFrame], change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        self._parts, self._change = parts, change
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return map(self._change, self._parts)
 
 
 class Charts:

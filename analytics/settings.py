@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -72,6 +72,14 @@ class OwnBotSettings(BaseModel):
                 advice = f"put a backslash before signs that are meant as such: {re.escape(pattern)}"
                 raise ValueError(f"{pattern!r} is no regular expression ({error}); {advice}") from error
         return patterns
+
+
+REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
+"""Dimensions, and pairs of them, that every report shows."""
+
+# Each value is a drawing of its own, so only dimensions with few values: the page is to fit into an e-mail.
+PICKED_SEGMENTS: Final = ("region", "channel", "device")
+"""Dimensions by which the reader can pick traffic."""
 
 
 class AnalyticsSettings(BaseModel):

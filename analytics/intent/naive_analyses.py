@@ -7,7 +7,7 @@ coefficients, small standard errors and no warning; only a known truth shows the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,7 +22,7 @@ from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visits import visit_table
+from analytics.sessions.visits import visit_table, visit_table_of_parts
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EventCount, SessionLength, Signal
 
 BY_VISIT: Final = "by visit"
@@ -94,7 +94,7 @@ class NaiveComparison:
 
 
 def compare_analyses(
-    events: pl.DataFrame,
+    events: pl.DataFrame | Iterable[pl.DataFrame],
     model: IntentModel,
     truth: Mapping[str, float] | None = None,
     *,
@@ -107,7 +107,8 @@ def compare_analyses(
     """Fit the same terms in three ways: by visit, as the intent model does, and in two ways by visitor.
 
     Args:
-        events: Flat or enriched events.
+        events: Flat or enriched events; or parts of them, with all events of a person in one part, which can be read
+            several times.
         model: The terms to fit.
         truth: True coefficients by term.
         observed_until: When observation stopped; the time of the latest event unless given.
@@ -119,7 +120,7 @@ def compare_analyses(
     Raises:
         EventFrameError: The table is not a table of events.
     """
-    table = stitched(events) if stitch else enriched(events)
+    tables = [events] if isinstance(events, pl.DataFrame) else events
     # The intercept by visitor is another quantity, whose true value is unknown.
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
@@ -129,13 +130,15 @@ def compare_analyses(
             return by_visit
         if visits is not None:
             return model.fit(visits, truth)
-        rows = visit_table(
-            table, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit, stitch=False
+        rows = visit_table_of_parts(
+            tables, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit, stitch=stitch
         )
         return model.fit(rows, truth)
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
-        return model.fit(visitor_table(table, model.signals, everything=everything, stitch=False), without_intercept)
+        # Part by part: the rows of visitors take less memory than their events.
+        rows = (visitor_table(table, model.signals, everything=everything, stitch=stitch) for table in tables)
+        return model.fit(pl.concat(rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,

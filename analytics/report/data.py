@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,14 +19,6 @@ if TYPE_CHECKING:
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
-
-REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
-"""Dimensions, and pairs of them, that every report shows."""
-
-
-# Each value is a drawing of its own, so only dimensions with few values: the page is to fit into an e-mail.
-PICKED_SEGMENTS: Final = ("region", "channel", "device")
-"""Dimensions by which the reader can pick traffic."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -36,6 +37,8 @@ ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in _NO
 
 # Beginning of the names of columns that are dropped again; no column of a table is called so.
 _KEY: Final = "key of the person "
+PART: Final = f"{_KEY}part"
+"""Column with the number of the part."""
 _TIME, _ARRIVAL = f"{_KEY}time", f"{_KEY}arrival"
 _TIMES: Final = ("original_timestamp", "timestamp", "sent_at", "received_at")
 
@@ -65,28 +68,55 @@ def partitions_by_visitor(
     Raises:
         AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
     """
-    if n_parts < 1:
-        raise AnalyticsError(f"n_parts: must be at least 1 (got {n_parts})")
-    frame = events.lazy()
-    names = frame.collect_schema().names()
-    found = [name for name in VISITOR_COLUMNS if name in names]
-    if not found:
-        raise AnalyticsError(
-            f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
+    keyed = KeyedEvents.of(events.lazy(), n_parts, columns=columns, stitch=stitch)
+    if keyed.n_impossible:
+        warnings.warn(
+            f"{keyed.n_impossible:,} events are in no part: a wrong clock must have set their times", stacklevel=2
         )
-    keyed = _with_key(_possible(frame, names), found, stitch=stitch)
-    # No result depends on which part a person is in, so the hash may differ between versions of Polars.
-    part = pl.col(_KEY).hash() % n_parts
-    kept = [pl.col(name) for name in names if name in columns]
-    if "extra" in names and "extra" not in columns:
-        # Of all that, visits need to know only whether a server sent the event.
-        kept.append(sent_by_channel().alias("extra"))
     for number in range(n_parts):
-        yield keyed.filter(part == number).select(kept).collect(engine="streaming")
+        yield keyed.events.filter(pl.col(PART) == number).drop(PART).collect(engine="streaming")
 
 
-def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
-    """Leave out the events of impossible clocks, with a warning."""
+@dataclass(frozen=True, eq=False)
+class KeyedEvents:
+    """Events with the part to which their person belongs.
+
+    Args:
+        events: The events without those of impossible clocks, with the number of the part in the column :data:`PART`.
+        n_impossible: How many events are of impossible clocks.
+    """
+
+    events: pl.LazyFrame
+    n_impossible: int
+
+    @classmethod
+    def of(cls, frame: pl.LazyFrame, n_parts: int, *, columns: Sequence[str], stitch: bool) -> KeyedEvents:
+        """Key events; the arguments are those of :func:`partitions_by_visitor`.
+
+        Raises:
+            AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
+        """
+        if n_parts < 1:
+            raise AnalyticsError(f"n_parts: must be at least 1 (got {n_parts})")
+        names = frame.collect_schema().names()
+        found = [name for name in VISITOR_COLUMNS if name in names]
+        if not found:
+            raise AnalyticsError(
+                f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
+            )
+        possible, n_impossible = _possible(frame, names)
+        keyed = _with_key(possible, found, stitch=stitch)
+        # No result depends on which part a person is in, so the hash may differ between versions of Polars.
+        part = (pl.col(_KEY).hash() % n_parts).alias(PART)
+        kept = [pl.col(name) for name in names if name in columns]
+        if "extra" in names and "extra" not in columns:
+            # Of all that, visits need to know only whether a server sent the event.
+            kept.append(sent_by_channel().alias("extra"))
+        return cls(keyed.select(*kept, part), n_impossible)
+
+
+def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> tuple[pl.LazyFrame, int]:
+    """Leave out the events of impossible clocks, and count them."""
     timed = frame.with_columns(_times(names))
     time, arrival = pl.col(_TIME), pl.col(_ARRIVAL)
     in_no_year = Bulk().impossible(time, arrival)
@@ -94,13 +124,12 @@ def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
     first, span, n = seen.collect(engine="streaming").row(0)
     # Nearly always, so that only the times are read, and none is kept.
     if first is None or not (n or span > FARTHEST):
-        return frame
+        return frame, 0
     who = [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in VISITOR_COLUMNS]
     facts = timed.select(time.alias("event_time"), arrival, *who).collect(engine="streaming")
     bulk = bulk_of(facts, arrival)
-    if n := int(facts.select(bulk.impossible(arrival=arrival).sum()).item()):
-        warnings.warn(f"{n:,} events are in no part: a wrong clock must have set their times", stacklevel=3)
-    return timed.filter(~bulk.impossible(time, arrival))
+    n_impossible = int(facts.select(bulk.impossible(arrival=arrival).sum()).item())
+    return timed.filter(~bulk.impossible(time, arrival)), n_impossible
 
 
 def _times(names: Sequence[str]) -> list[pl.Expr]:

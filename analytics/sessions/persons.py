@@ -7,6 +7,8 @@ the person with that user id.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -40,9 +42,88 @@ Segment's library for browsers keeps its cookie for a year, so a person has few 
 FEW: Final = 5
 """Browsers of one user id that are implausible where they are more than half of all browsers."""
 
+_JOINS: Final = (
+    ("user_id", "anonymous_id"),
+    ("anonymous_id", "user_id"),
+    ("previous_id", "user_id"),
+    ("user_id", "previous_id"),
+)
+"""Columns whose values join those of another."""
+_KINDS: Final = {
+    "anonymous_id": ("browser", "browsers"),
+    "user_id": ("user id", "user ids"),
+    "previous_id": ("previousId", "previousIds"),
+}
+_MOST_NAMED: Final = 3
+"""Identifiers that a warning names; the rest is counted."""
 _IDENTIFIERS: Final = ("anonymous_id", "user_id", "previous_id")
 # Marks of nodes: a browser and a user id with one text are two nodes.
 _BROWSER, _USER = "browser ", "user "
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Browsers and user ids in numbers that add up over persons, and those in doubt.
+
+    Args:
+        n_browsers: Browsers.
+        n_users: User ids.
+        n_users_without_browser: User ids of persons of whom no browser was seen.
+        joined: Identifiers that join several others; columns of :data:`OVER_MERGE_SCHEMA`.
+        shared: Browsers with several user ids, up to :data:`MANY`: ``anonymous_id`` and their number ``n``.
+    """
+
+    n_browsers: int
+    n_users: int
+    n_users_without_browser: int
+    joined: pl.DataFrame
+    shared: pl.DataFrame
+
+    @property
+    def over_merges(self) -> pl.DataFrame:
+        """Identifiers that join implausibly many others; columns of :data:`OVER_MERGE_SCHEMA`, the largest first.
+
+        These are user ids on more than :data:`MANY` browsers, browsers with more than :data:`MANY` user ids, and
+        identifiers with as many aliases; and user ids on at least :data:`FEW` browsers that are more than half of all.
+        """
+        of_browsers = (pl.col("column") == "user_id") & (pl.col("joins") == "anonymous_id")
+        is_many = (pl.col("n") > MANY) | (of_browsers & (2 * pl.col("n") > pl.lit(self.n_browsers)))
+        return self.joined.filter(is_many).sort("n", "column", "identifier", descending=[True, False, False])
+
+    @property
+    def shared_browsers(self) -> pl.DataFrame:
+        """Browsers with several user ids, most first."""
+        return self.shared.sort("n", "anonymous_id", descending=[True, False])
+
+    def without_browser(self) -> Iterator[str]:
+        """Yield a sentence where user ids were never seen with a browser."""
+        n = self.n_users_without_browser
+        # Where no event has a browser, people are known by their user ids alone, and nothing is missing.
+        if n and self.n_browsers:
+            yield (
+                f"{n:,} of {self.n_users:,} user ids {'was' if n == 1 else 'were'} never seen with a browser; if they "
+                "visited the site, their page views count as those of somebody else"
+            )
+
+    def in_doubt(self) -> Iterator[str]:
+        """Yield sentences on browsers of several people, and on identifiers that join too many."""
+        if (shared := self.shared_browsers).height:
+            browser, n_users = shared.row(0)
+            have = "1 browser has" if shared.height == 1 else f"{shared.height:,} browsers have"
+            yield (
+                f"{have} several user ids (such as {browser!r} with {n_users}): the people of one browser are counted "
+                "as one person, with their other browsers; --no-stitch counts each browser as it is"
+            )
+        if (found := self.over_merges).height:
+            named = ", ".join(
+                f"the {_KINDS[column][0]} {identifier!r} was seen with {n:,} {_KINDS[joins][1]}"
+                for column, identifier, joins, n in found.head(_MOST_NAMED).iter_rows()
+            )
+            more = f", and so on for {found.height - _MOST_NAMED:,} more" if found.height > _MOST_NAMED else ""
+            yield (
+                f"{named}{more}; stitching makes one person of all of them: if that stands for many people (a default "
+                "value, a test account, a shared device), leave its events out, or count browsers with --no-stitch"
+            )
 
 
 class Persons:
@@ -108,11 +189,6 @@ class Persons:
         )
 
     @cached_property
-    def has_browsers(self) -> bool:
-        """Whether any event has an anonymous id."""
-        return self._events["anonymous_id"].null_count() < self._events.height
-
-    @cached_property
     def users(self) -> pl.Series:
         """All user ids, sorted."""
         return self._seen["user_id"].drop_nulls().unique().sort()
@@ -126,42 +202,37 @@ class Persons:
         return self._members.filter(~is_browser.any().over("component"))["name"].sort()
 
     @cached_property
-    def over_merges(self) -> pl.DataFrame:
-        """Identifiers that join implausibly many others; columns of :data:`OVER_MERGE_SCHEMA`, the largest first.
-
-        These are user ids on more than :data:`MANY` browsers, browsers with more than :data:`MANY` user ids, and
-        identifiers with as many aliases; and user ids on at least :data:`FEW` browsers that are more than half of all.
-        """
-        n_browsers = self._events["anonymous_id"].drop_nulls().n_unique()
-        wanted = {
-            ("user_id", "anonymous_id"): (pl.col("n") > MANY)
-            | ((pl.col("n") >= FEW) & (2 * pl.col("n") > pl.lit(n_browsers))),
-            **dict.fromkeys(
-                [("anonymous_id", "user_id"), ("previous_id", "user_id"), ("user_id", "previous_id")],
-                pl.col("n") > MANY,
-            ),
-        }
-        found = [
-            _distinct(self._seen, column, joins)
-            .filter(is_many)
-            .select(column=pl.lit(column), identifier=column, joins=pl.lit(joins), n="n")
-            for (column, joins), is_many in wanted.items()
-        ]
-        tables = [OVER_MERGE_SCHEMA.to_frame(), *(table.cast(OVER_MERGE_SCHEMA) for table in found)]
-        return pl.concat(tables).sort("n", "column", "identifier", descending=[True, False, False])
-
-    @cached_property
-    def shared_browsers(self) -> pl.DataFrame:
-        """Browsers with several user ids, up to :data:`MANY`: ``anonymous_id`` and their number ``n``, most first.
-
-        A user id that an alias call replaces is the same person's, and does not count. Neither does one that is the
-        browser's own id: tools with one kind of identifier write it as both where they do not know which it is.
-        """
+    def identities(self) -> Identities:
+        """The browsers and user ids in numbers, and those in doubt."""
+        # A user id that an alias call replaces is the same person's, and does not count. Neither does one that is the
+        # browser's own id: tools with one kind of identifier write it as both where they do not know which it is.
         replaced = self._seen["previous_id"].drop_nulls().unique()
         current = self._seen.filter(~pl.col("user_id").is_in(replaced.implode())) if len(replaced) else self._seen
-        others = current.filter(pl.col("anonymous_id") != pl.col("user_id"))
-        users = _distinct(others, "anonymous_id", "user_id").filter(pl.col("n").is_between(2, MANY))
-        return users.sort("n", "anonymous_id", descending=[True, False])
+        users = _distinct(current.filter(pl.col("anonymous_id") != pl.col("user_id")), "anonymous_id", "user_id")
+        return Identities(
+            n_browsers=self._events["anonymous_id"].drop_nulls().n_unique(),
+            n_users=len(self.users),
+            n_users_without_browser=len(self.users_without_browser),
+            joined=pl.concat([OVER_MERGE_SCHEMA.to_frame(), *self._joined()]),
+            shared=users.filter(pl.col("n").is_between(2, MANY)),
+        )
+
+    @property
+    def over_merges(self) -> pl.DataFrame:
+        """As :attr:`Identities.over_merges`."""
+        return self.identities.over_merges
+
+    @property
+    def shared_browsers(self) -> pl.DataFrame:
+        """As :attr:`Identities.shared_browsers`."""
+        return self.identities.shared_browsers
+
+    def _joined(self) -> Iterator[pl.DataFrame]:
+        """Identifiers that were seen with at least :data:`FEW` of another kind; :data:`OVER_MERGE_SCHEMA`."""
+        for column, joins in _JOINS:
+            joined = _distinct(self._seen, column, joins).filter(pl.col("n") >= FEW)
+            found = joined.select(column=pl.lit(column), identifier=column, joins=pl.lit(joins), n="n")
+            yield found.cast(OVER_MERGE_SCHEMA)
 
     @cached_property
     def _members(self) -> pl.DataFrame:

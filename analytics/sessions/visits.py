@@ -7,10 +7,10 @@ the person-period table on which the logit of the intent model is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import Final, get_args
 
 import polars as pl
 
@@ -22,6 +22,9 @@ from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import VISITOR, changes, countable, enriched, first_known, idle_time, timeline
 from analytics.signals.definitions import IDLE_MINUTES, SIGNALS, ConversionUnit, Signal, visit_schema
 from analytics.signals.expressions import gathered, known, known_columns, shown, so_far, values
+
+IS_HUMAN: Final = ~pl.col("is_bot")
+"""Whether an event is of a person."""
 
 
 def assign_visits(events: pl.DataFrame, *, idle_minutes: float = IDLE_MINUTES, stitch: bool = True) -> pl.DataFrame:
@@ -160,37 +163,74 @@ def visit_table_of_parts(
         EventFrameError: A part is not a table of events.
         ValueError: The idle time-out is not greater than 0, or ``conversion_unit`` is neither.
     """
-    idle = idle_time(idle_minutes)
+    idle_time(idle_minutes)
     if conversion_unit not in get_args(ConversionUnit):
         raise ValueError(
             f"conversion_unit: must be one of {', '.join(get_args(ConversionUnit))} (got {conversion_unit!r})"
         )
-    where = None if include_bots else ~pl.col("is_bot")
+    where = None if include_bots else IS_HUMAN
     tables = (without_impossible(_of_visitors(part, stitch=stitch), by_year=True)[0] for part in parts)
-    read = [_read(table, signals, idle_minutes, where) for table in tables]
-    until = in_utc(observed_until) or max((part.last_time for part in read if part.last_time), default=None)
-    # The first request of an account may be in another part than the visits that it settles.
-    settled = pl.concat([part.settled for part in read]).group_by("account").agg(pl.col("settled_at").min())
-    if conversion_unit == "visitor":
-        settled = settled.clear()  # no request of a colleague settles anything
-    unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
-    return (
-        pl.concat([part.rows for part in read])
-        .lazy()
-        .join(settled.lazy(), on="account", how="left")
-        .with_columns(
-            at_risk=pl.col("at_risk") & unsettled, censored=pl.col("ended_at") + idle > pl.lit(until, dtype=UTC_MS)
-        )
-        .sort("started_at", "anonymous_id", "visit")
-        # The last digit of a logarithm depends on its position in the column (SIMD), so it is computed at the end.
-        .with_columns(values(signals))
-        .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
-        .collect()
-    )
+    read = [read_visits(table, signals, idle_minutes=idle_minutes, where=where) for table in tables]
+    rows = pl.concat([part.rows for part in read]).lazy()
+    settled = Settled.of(read)
+    finished = settled.finish(rows, signals, observed_until, idle_minutes=idle_minutes, conversion_unit=conversion_unit)
+    return finished.collect()
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
+class Settled:
+    """What of all people decides about the visits of each.
+
+    Args:
+        accounts: One row per ``account`` with a request, and the time of its first, ``settled_at``.
+        last_time: Time of the latest event.
+    """
+
+    accounts: pl.DataFrame
+    last_time: datetime | None
+
+    @classmethod
+    def of(cls, parts: Sequence[PartVisits]) -> Settled:
+        """Add up what is known of the parts."""
+        # The first request of an account may be in another part than the visits that it settles.
+        accounts = pl.concat([part.settled for part in parts]).group_by("account").agg(pl.col("settled_at").min())
+        return cls(accounts, max((part.last_time for part in parts if part.last_time), default=None))
+
+    def finish(
+        self,
+        rows: pl.LazyFrame,
+        signals: tuple[Signal, ...],
+        observed_until: datetime | None = None,
+        *,
+        idle_minutes: float = IDLE_MINUTES,
+        conversion_unit: ConversionUnit = "account",
+    ) -> pl.LazyFrame:
+        """Return the visit table of the rows of some or all parts.
+
+        Args:
+            rows: Of :class:`PartVisits`.
+            signals: Those for which the rows were made.
+            observed_until: As in :func:`visit_table`, and so are the other arguments.
+            idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
+            conversion_unit: Who requests one demo at most.
+        """
+        until = in_utc(observed_until) or self.last_time
+        # No request of a colleague settles anything for visitors.
+        settled = self.accounts.clear() if conversion_unit == "visitor" else self.accounts
+        unsettled = (pl.col("ended_at") < pl.col("settled_at")).fill_null(value=True)
+        ends = pl.col("ended_at") + idle_time(idle_minutes)
+        return (
+            rows.join(settled.lazy(), on="account", how="left")
+            .with_columns(at_risk=pl.col("at_risk") & unsettled, censored=ends > pl.lit(until, dtype=UTC_MS))
+            .sort("started_at", "anonymous_id", "visit")
+            # The last digit of a logarithm depends on its position in the column (SIMD), so it is computed at the end.
+            .with_columns(values(signals))
+            .select(pl.col(name).cast(dtype) for name, dtype in visit_schema(signals).items())
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PartVisits:
     """The visit table of a part of the visitors, as far as it does not depend on others.
 
     Args:
@@ -210,13 +250,27 @@ def _of_visitors(events: pl.DataFrame, *, stitch: bool) -> pl.DataFrame:
     return stitched(events) if stitch else enriched(events)
 
 
-def _read(table: pl.DataFrame, signals: tuple[Signal, ...], idle_minutes: float, where: pl.Expr | None) -> _Read:
+def read_visits(
+    table: pl.DataFrame,
+    signals: tuple[Signal, ...],
+    *,
+    idle_minutes: float = IDLE_MINUTES,
+    where: pl.Expr | None = IS_HUMAN,
+) -> PartVisits:
+    """Return the visits of some people, as far as they do not depend on others.
+
+    Args:
+        table: Enriched events, all of a person or none.
+        signals: Signals, in the order of their columns.
+        idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
+        where: Events to keep; those of people unless given.
+    """
     # Bots are left out here, not above: the end of observation is that of all events.
     line = after_form(timeline(table, *shown(signals), *FORM_CALLS, idle_minutes=idle_minutes, where=where))
     requests = _first_requests(line)
     accounts = first_known(line, table["context_group_id"].gather(line["order"]).alias("account"))
     experiments = first_known(line, table["context_experiments"].gather(line["order"]).alias("experiments"))
-    return _Read(
+    return PartVisits(
         rows=_rows(line, signals, requests, accounts, experiments),
         settled=requests.join(accounts, on="visitor").select("account", settled_at="requested_at"),
         last_time=table.select(pl.col("event_time").max()).item(),

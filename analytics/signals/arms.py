@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -25,19 +26,20 @@ def arm_dimension(experiment: str) -> Dimension:
     return Dimension(experiment, f"arm of the visitor in {experiment}", arm, "first")
 
 
-def arm_signals(events: pl.DataFrame) -> tuple[EverSeen, ...]:
+def arm_signals(texts: Iterable[str]) -> tuple[EverSeen, ...]:
     """Return a signal for each arm in the events, except the first arm of each experiment, which is the reference.
 
     Args:
-        events: Flat or enriched events.
+        texts: The values of ``context_experiments``, in any order.
 
     Returns:
         Signals named ``experiment=arm``, in order of their names, for ``visit_table`` and ``IntentModel``.
+
+    >>> [signal.name for signal in arm_signals(["price=A;page=long", "price=B"])]
+    ['price=B']
     """
-    if "context_experiments" not in events.columns:
-        return ()
     # Sorted, so that the reference arm does not depend on the order of events.
-    texts = sorted(events["context_experiments"].cast(pl.String).drop_nulls().unique())
+    texts = sorted(texts)
     labels = sorted({label for text in texts for label in text.split(";") if "=" in label})
     reference: dict[str, str] = {}
     for label in labels:

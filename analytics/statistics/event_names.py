@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -45,25 +46,25 @@ class NearName(NamedTuple):
     n_events: int
 
 
-def near_names(events: pl.DataFrame) -> list[NearName]:
+def near_names(unknown: Mapping[str, int]) -> list[NearName]:
     """Return names of `track` events that differ from one of the tracking plan only in spelling, order or tense.
 
     A slip of one letter, or of two that change places, is one of spelling.
 
     Args:
-        events: Flat events.
+        unknown: Numbers of events by name, as of :func:`unknown_names`.
 
     Returns:
         The names, the most frequent first.
 
-    >>> near_names(pl.DataFrame({"type": ["track"] * 2, "event": ["demo_request", "Demo Requested"]}))
+    >>> near_names({"demo_request": 1})
     [NearName(theirs='demo_request', ours='Demo Requested', n_events=1)]
     """
     ours = {_stems(name): str(name) for name in EventName}
     plain = {_letters(name): str(name) for name in EventName}
     named = [
         (theirs, ours.get(_stems(theirs)) or _misspelt(_letters(theirs), plain), n)
-        for theirs, n in unknown_names(events, events.height)
+        for theirs, n in most_frequent(unknown)
     ]
     return [NearName(theirs, known, n) for theirs, known, n in named if known is not None]
 
@@ -99,20 +100,20 @@ def _stems(name: str) -> tuple[str, ...]:
     return tuple(sorted(stems))
 
 
-def unknown_names(events: pl.DataFrame, at_most: int = 5) -> list[tuple[str, int]]:
-    """Return the most frequent names of `track` events outside the tracking plan, with their counts.
+def unknown_names(events: pl.DataFrame) -> Counter[str]:
+    """Count the `track` events of each name outside the tracking plan.
 
     Args:
         events: Flat events.
-        at_most: Maximum number of names.
-
-    Returns:
-        Name and count, the most frequent first.
 
     >>> unknown_names(pl.DataFrame({"type": ["track"] * 3, "event": ["Demo Booked", "Deal Won", "Demo Booked"]}))
-    [('Demo Booked', 2)]
+    Counter({'Demo Booked': 2, 'Deal Won': 1})
     """
     unknown = pl.col("event").is_not_null() & ~pl.col("event").cast(pl.String).is_in([str(name) for name in EventName])
     names = events.filter(unknown & (pl.col("type") == CallType.TRACK)).group_by(pl.col("event").cast(pl.String)).len()
-    # By name among equals, so that the same events give the same message.
-    return names.sort("len", "event", descending=[True, False]).head(at_most).rows()
+    return Counter(dict(names.sort("event").iter_rows()))
+
+
+def most_frequent(names: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Names and their numbers of events, the most frequent first, by the alphabet among equals."""
+    return sorted(names.items(), key=lambda each: (-each[1], each[0]))

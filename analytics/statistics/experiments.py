@@ -7,7 +7,7 @@ chance alone: a *sample-ratio mismatch*, most often a fault of assignment or of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -59,6 +59,21 @@ class ExperimentArms:
     def __init__(self, events: pl.DataFrame, shares: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self._events = enriched(events)
         self._shares = shares or {}
+
+    @classmethod
+    def joined(cls, parts: Sequence[ExperimentArms]) -> ExperimentArms:
+        """The arms of the visitors in parts of the events, all events of a visitor in one; without the events.
+
+        Args:
+            parts: At least one.
+        """
+        whole = cls(parts[0].events.clear(), parts[0]._shares)  # noqa: SLF001 - of its own class
+        whole.assignments = pl.concat([part.assignments for part in parts]).sort("experiment", "arm", "visitor")
+        return whole
+
+    def without_events(self) -> ExperimentArms:
+        """The same arms, without the events, so that these can be released."""
+        return self.joined([self])
 
     @cached_property
     def assignments(self) -> pl.DataFrame:

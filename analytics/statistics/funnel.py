@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -23,7 +24,7 @@ from analytics.signals.definitions import IDLE_MINUTES
 from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
-from analytics.statistics.traffic import COUNTS, Traffic
+from analytics.statistics.traffic import COUNTS, Question, Traffic, TrafficInParts
 
 _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 
@@ -52,6 +53,9 @@ class FunnelStatistics:
         stitch: Whether visitors are persons, or browsers as they are.
         funnel: Steps of a funnel of your own, such as ``settings.funnel_steps``; by default the stages of pages, then
             the demo request.
+        questions: For enriched parts that can be read again and again, such as a list: what will be asked, as
+            dimensions and whether by hour. Nothing but these counts stays in memory, and another question reads the
+            parts again.
 
     Attributes:
         n_impossible_times: Events that count nowhere, because a wrong clock must have set their times; see
@@ -81,6 +85,7 @@ class FunnelStatistics:
         own_dimensions: Iterable[Dimension] = (),
         stitch: bool = True,
         funnel: Sequence[FunnelStep] = (),
+        questions: Iterable[Question] | None = None,
     ) -> None:
         self.observed_from, self.observed_until = in_utc(observed_from), in_utc(observed_until)
         if self.observed_from and self.observed_until and self.observed_from >= self.observed_until:
@@ -88,8 +93,12 @@ class FunnelStatistics:
         self.level = level
         self._steps = tuple(funnel) or STAGE_STEPS
         where = self._where(include_bots=include_bots)
-        self._traffic: list[Traffic] = []
+        self._traffic: list[Traffic | TrafficInParts] = []
         self.n_impossible_times = 0
+        if questions is not None and not isinstance(events, pl.DataFrame):
+            make = partial(Traffic, where=where, idle_minutes=idle_minutes, steps=self._steps)
+            self._traffic.append(TrafficInParts(events, make, questions))
+            return
         if isinstance(events, pl.DataFrame):
             possible, self.n_impossible_times = without_impossible(countable(events))
             table = stitched(possible) if stitch else possible

@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import fields, replace
+from functools import reduce
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
 from analytics.errors import AnalyticsError
 
 _COUNT: Final = pl.UInt32()
+
+Record = TypeVar("Record")
+
+
+def add_up(parts: Sequence[Record]) -> Record:
+    """Add up records of what was counted of different people: dataclasses of one class, at least one.
+
+    Numbers and counters are added, sets united, and tables put one below the other; a truth value is true if any is.
+
+    >>> from collections import Counter
+    >>> from analytics.statistics.coverage import NameCounts
+    >>> some, others = NameCounts(Counter({"Deal Won": 2})), NameCounts(Counter({"Deal Won": 1}), has_requests=True)
+    >>> add_up([some, others])
+    NameCounts(unknown=Counter({'Deal Won': 3}), has_requests=True)
+    """
+    # Any: what a dataclass is cannot be said of a type variable.
+    first: Any = parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    added: Record = replace(
+        first, **{each.name: _sum([getattr(part, each.name) for part in parts]) for each in fields(first)}
+    )
+    return added
+
+
+def _sum(values: Sequence[Any]) -> object:
+    first = values[0]
+    if isinstance(first, pl.DataFrame):
+        return pl.concat(values)
+    if isinstance(first, bool | frozenset):
+        return reduce(operator.or_, values)
+    return add_up(values) if hasattr(first, "__dataclass_fields__") else reduce(operator.add, values)
 
 
 class MergeableCounts:

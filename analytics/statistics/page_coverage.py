@@ -111,40 +111,89 @@ def _shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def coverage_of_pages(
-    events: pl.DataFrame, rules: Sequence[PageRule] = (), steps: Sequence[FunnelStep] = ()
-) -> PageCoverage:
-    """Count what is known of the pages of events.
+@dataclass(frozen=True, eq=False)
+class PageCounts:
+    """What is counted of the pages of some people, and adds up to :class:`PageCoverage`.
 
     Args:
-        events: Enriched events, with what the mapping says of their pages.
-        rules: The mapping.
-        steps: Steps of the own funnel, if there is one.
-
-    >>> from analytics.events.enrichment import enrich
-    >>> events = enrich(pl.DataFrame({"type": ["page"] * 2, "context_page_path": ["/about", "/jobs"]}))
-    >>> coverage_of_pages(events).n_with_stage, coverage_of_pages(events).unmapped["page"].to_list()
-    (0, ['/about', '/jobs'])
+        n_views: Page views of people.
+        n_with_category: Of these, views of pages with a category.
+        n_with_stage: Of these, views of pages with a funnel stage.
+        by_path: Pages that no rule matches and that have neither: ``path``, ``page_views`` and ``visitors``.
+        by_address: The same by ``host`` and ``path``.
+        used: Numbers of the rules that match a page.
+        taken: Names of the steps that somebody takes.
     """
-    views = events.filter(IS_PAGE & ~pl.col("is_bot"))
-    globs = [rule.glob for rule in rules]
-    matched = (
-        matched_rules(views, globs) if rules else pl.Series([None], dtype=pl.UInt32).new_from_index(0, views.height)
-    )
-    has_category, has_stage = (views[name].is_not_null() for name in ("category", "funnel_stage"))
-    used = set(matched.drop_nulls().unique())
-    taken = events.select(step.expression.any().alias(step.name) for step in steps)
-    return PageCoverage(
-        n_views=views.height,
-        n_with_category=int(has_category.sum()),
-        n_with_stage=int(has_stage.sum()),
-        unmapped=viewed_pages(views.filter(matched.is_null() & ~has_category & ~has_stage)),
-        is_mapped=bool(rules),
-        unused=tuple(glob for number, glob in enumerate(globs) if number not in used),
-        near_categories=tuple(_near_categories(rules)),
-        empty_steps=tuple(name for name in taken.columns if not taken[name].item()),
-        needs_stages=not steps,
-    )
+
+    n_views: int
+    n_with_category: int
+    n_with_stage: int
+    by_path: pl.DataFrame
+    by_address: pl.DataFrame
+    used: frozenset[int]
+    taken: frozenset[str]
+
+    @classmethod
+    def of(cls, events: pl.DataFrame, rules: Sequence[PageRule] = (), steps: Sequence[FunnelStep] = ()) -> PageCounts:
+        """Count what is known of the pages of events.
+
+        Args:
+            events: Enriched events, with what the mapping says of their pages.
+            rules: The mapping.
+            steps: Steps of the own funnel, if there is one.
+        """
+        views = events.filter(IS_PAGE & ~pl.col("is_bot"))
+        globs = [rule.glob for rule in rules]
+        matched = (
+            matched_rules(views, globs) if rules else pl.Series([None], dtype=pl.UInt32).new_from_index(0, views.height)
+        )
+        has_category, has_stage = (views[name].is_not_null() for name in ("category", "funnel_stage"))
+        taken = events.select(step.expression.any().alias(step.name) for step in steps)
+        unmapped = views.filter(matched.is_null() & ~has_category & ~has_stage)
+        viewed = addresses(unmapped).hstack([unmapped.select(VISITOR.cast(pl.String)).to_series()])
+        return cls(
+            n_views=views.height,
+            n_with_category=int(has_category.sum()),
+            n_with_stage=int(has_stage.sum()),
+            by_path=_views_by(viewed, "path"),
+            by_address=_views_by(viewed, "host", "path"),
+            used=frozenset(matched.drop_nulls().unique()),
+            taken=frozenset(name for name in taken.columns if taken[name].item()),
+        )
+
+    def coverage(self, rules: Sequence[PageRule] = (), steps: Sequence[FunnelStep] = ()) -> PageCoverage:
+        """What these counts say of the mapping and the steps by which they were made.
+
+        >>> from analytics.events.enrichment import enrich
+        >>> events = enrich(pl.DataFrame({"type": ["page"] * 2, "context_page_path": ["/about", "/jobs"]}))
+        >>> found = PageCounts.of(events).coverage()
+        >>> found.n_with_stage, found.unmapped["page"].to_list()
+        (0, ['/about', '/jobs'])
+        """
+        return PageCoverage(
+            n_views=self.n_views,
+            n_with_category=self.n_with_category,
+            n_with_stage=self.n_with_stage,
+            unmapped=self._unmapped(),
+            is_mapped=bool(rules),
+            unused=tuple(rule.glob for number, rule in enumerate(rules) if number not in self.used),
+            near_categories=tuple(_near_categories(rules)),
+            empty_steps=tuple(step.name for step in steps if step.name not in self.taken),
+            needs_stages=not steps,
+        )
+
+    def _unmapped(self) -> pl.DataFrame:
+        several = self.by_address["host"].replace("", None).drop_nulls().n_unique() > 1
+        table = self.by_address if several else self.by_path
+        return (
+            table.group_by(page=pl.concat_str("host", "path") if several else pl.col("path"))
+            .agg(pl.col("page_views", "visitors").sum())
+            .sort("page_views", "page", descending=[True, False])
+        )
+
+
+def _views_by(views: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    return views.group_by(keys).agg(page_views=pl.len(), visitors=pl.col("visitor").n_unique())
 
 
 def _near_categories(rules: Sequence[PageRule]) -> Iterator[tuple[str, str]]:
@@ -155,24 +204,3 @@ def _near_categories(rules: Sequence[PageRule]) -> Iterator[tuple[str, str]]:
         near = get_close_matches(category or "", built_in, n=1, cutoff=0.8)
         if category and near and category not in built_in:
             yield category, near[0]
-
-
-def viewed_pages(views: pl.DataFrame) -> pl.DataFrame:
-    """Count page views and visitors by page.
-
-    Args:
-        views: Page views.
-
-    Returns:
-        ``page`` (its path, after the host where the views are of several hosts), ``page_views`` and ``visitors``; the
-        most viewed first, by name among equals.
-    """
-    places = addresses(views)
-    several = places["host"].replace("", None).drop_nulls().n_unique() > 1
-    page = pl.concat_str("host", "path") if several else pl.col("path")
-    return (
-        places.select(page.alias("page"), views.select(VISITOR.cast(pl.String)).to_series())
-        .group_by("page")
-        .agg(page_views=pl.len(), visitors=pl.col("visitor").n_unique())
-        .sort("page_views", "page", descending=[True, False])
-    )

@@ -7,9 +7,10 @@ odds ratio of the content differs between segments; the product ``segment:conten
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from statistics import NormalDist
 from typing import Final, Literal, get_args
 
@@ -20,7 +21,7 @@ from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dime
 from analytics.events.tracking_plan import CallType
 from analytics.sessions.identity import stitched
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visits import begins_in, visit_table
+from analytics.sessions.visits import IS_HUMAN, Settled, begins_in, read_visits
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen
 from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.multiplicity import holm
@@ -70,7 +71,7 @@ class SegmentContent:
 
 
 def segment_content(
-    events: pl.DataFrame,
+    events: pl.DataFrame | Iterable[pl.DataFrame],
     segment: str | Dimension,
     contents: Sequence[str | EverSeen] | None = None,
     *,
@@ -81,6 +82,7 @@ def segment_content(
     idle_minutes: float = IDLE_MINUTES,
     level: float = 0.95,
     stitch: bool = True,
+    settled: Settled | None = None,
 ) -> SegmentContent:
     """Count conversion by segment and page group, and test whether the effect of a page group differs by segment.
 
@@ -92,7 +94,8 @@ def segment_content(
     but visitors who come more often both see more and convert sooner, so content seems to matter that does not.
 
     Args:
-        events: Flat or enriched events, in any order.
+        events: Flat or enriched events, in any order; or parts of them, with all events of a person in one part, which
+            can be read twice.
         segment: A dimension of which each visitor has one value, the first that is known.
         contents: Page categories, or your own binary signals; by default all categories in the events.
         per: Unit of the counts: ``visit``, or ``visitor`` with what was seen until the last of these visits.
@@ -103,6 +106,7 @@ def segment_content(
         idle_minutes: Idle time-out of a visit, in minutes, greater than 0.
         level: Confidence level of the intervals, between 0 and 1.
         stitch: Whether visitors are persons, as of :func:`analytics.sessions.identity.stitch`, or browsers.
+        settled: What the visits depend on beside the events of their visitors, if it is known.
 
     Raises:
         EventFrameError: The table is not a table of events.
@@ -113,20 +117,25 @@ def segment_content(
     dimension = _one_for_each_visitor(segment)
     if per not in get_args(Per):
         raise AnalyticsError(f"per: must be one of {', '.join(get_args(Per))} (got {per!r})")
-    table = (stitched(events) if stitch else enriched(events)).filter(~pl.col("is_bot"))
-    signals = _signals(_categories(table) if contents is None else contents)
-    visits = visit_table(
-        table,
-        observed_until=observed_until,
-        signals=tuple(signals.values()),
-        idle_minutes=idle_minutes,
-        conversion_unit=conversion_unit,
-        stitch=False,
-    )
-    if begun_in is not None:
-        visits = visits.filter(begins_in(begun_in))
-    names = {signal.name: content for content, signal in signals.items()}
-    counts = _counted(_rows(visits, _first_known(table, dimension), names, per), names)
+    tables = [events] if isinstance(events, pl.DataFrame) else events
+
+    def people() -> Iterator[pl.DataFrame]:
+        return ((stitched(table) if stitch else enriched(table)).filter(IS_HUMAN) for table in tables)
+
+    contents = sorted({*chain.from_iterable(map(categories, people()))}) if contents is None else contents
+    signals = _signals(contents)
+    names, shown = {signal.name: content for content, signal in signals.items()}, tuple(signals.values())
+    if settled is None:
+        settled = Settled.of([read_visits(part, (), idle_minutes=idle_minutes) for part in people()])
+    counted = []
+    for part in people():
+        rows = read_visits(part, shown, idle_minutes=idle_minutes).rows.lazy()
+        finished = settled.finish(
+            rows, shown, observed_until, idle_minutes=idle_minutes, conversion_unit=conversion_unit
+        )
+        visits = finished.collect() if begun_in is None else finished.filter(begins_in(begun_in)).collect()
+        counted.append(_counted(_rows(visits, _first_known(part, dimension), names, per), names))
+    counts = pl.concat(counted).group_by(_SEGMENT, "content").agg(pl.col(_COUNTS).sum())
     conversion = _with_rates(counts, level).sort(_SEGMENT, "content").rename({_SEGMENT: dimension.name})
     return SegmentContent(conversion, _tests(conversion), per, level)
 
@@ -138,9 +147,10 @@ def _one_for_each_visitor(segment: str | Dimension) -> Dimension:
     return dimension
 
 
-def _categories(table: pl.DataFrame) -> list[str]:
+def categories(table: pl.DataFrame) -> list[str]:
+    """The page categories in events, in no order."""
     pages = table.filter(pl.col("type") == CallType.PAGE)
-    return sorted(pages["category"].cast(pl.String).drop_nulls().unique())
+    return pages["category"].cast(pl.String).drop_nulls().unique().to_list()
 
 
 def _signals(contents: Sequence[str | EverSeen]) -> dict[str, EverSeen]:

@@ -5,7 +5,7 @@ All events of a visitor are in one ``Traffic``, so the counts of several add up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +19,9 @@ from analytics.events.dimensions import NOT_SET, Dimension, DimensionError
 from analytics.sessions.timeline import as_categorical, changes, enriched, first_known, stable_order, timeline
 from analytics.signals.site import STAGE_STEPS, FunnelStep
 from analytics.statistics.mergeable_counts import MergeableCounts
+
+Question = tuple[tuple[Dimension, ...], bool]
+"""Dimensions to count by, and whether by hour."""
 
 COUNTS: Final = ("page_views", "visitors", "visits", "demo_requests")
 """The four measures, under the names of their columns."""
@@ -193,6 +196,55 @@ class Traffic:
         is_one = np.zeros(self._n_visitors, dtype=np.bool_)
         is_one[others.to_physical().to_numpy()] = True
         return np.take(is_one, visitors.to_physical().to_numpy())
+
+
+class TrafficInParts:
+    """The same of events in parts, of which only counts are kept: a question that was not announced reads them again.
+
+    Args:
+        parts: At least one part of the events, with all events of a person in one part; can be read again and again.
+        traffic: Makes the traffic of a part.
+        questions: What will be asked: dimensions, and whether by hour.
+
+    Attributes:
+        first_time: Time of the first event that counts.
+        last_time: Time of the last one.
+        depths: As :attr:`Traffic.depths`.
+        n_staged_views: As :attr:`Traffic.n_staged_views`.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[pl.DataFrame],
+        traffic: Callable[[pl.DataFrame], Traffic],
+        questions: Iterable[Question],
+    ) -> None:
+        self._parts, self._traffic = parts, traffic
+        self._counts: dict[Question, MergeableCounts] = {}
+        asked = [*dict.fromkeys(questions)]
+        facts = [(each.first_time, each.last_time, each.depths, each.n_staged_views) for each in self._answering(asked)]
+        first, last, depths, staged = zip(*facts, strict=True)
+        self.first_time = min((time for time in first if time), default=None)
+        self.last_time = max((time for time in last if time), default=None)
+        self.depths, self.n_staged_views = MergeableCounts.sum(depths), sum(staged)
+
+    def count(self, dimensions: tuple[Dimension, ...], *, hourly: bool) -> MergeableCounts:
+        """As :meth:`Traffic.count`."""
+        question = dimensions, hourly
+        if question not in self._counts:
+            for _ in self._answering([question]):
+                pass
+        return self._counts[question]
+
+    def _answering(self, questions: Sequence[Question]) -> Iterator[Traffic]:
+        """Each part in turn; after the last one the questions are answered."""
+        counts: dict[Question, list[MergeableCounts]] = {question: [] for question in questions}
+        for part in self._parts:
+            traffic = self._traffic(part)
+            for dimensions, hourly in questions:
+                counts[dimensions, hourly].append(traffic.count(dimensions, hourly=hourly))
+            yield traffic
+        self._counts |= {question: MergeableCounts.sum(each) for question, each in counts.items()}
 
 
 def _code(name: str) -> pl.Expr:

@@ -17,7 +17,6 @@ from analytics.events.dimensions import Dimension, current_dimension, dimensions
 from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
-from analytics.statistics.coverage import name_warnings
 from analytics.statistics.event_names import renamed
 from analytics.store.counts import Counts
 from scenarios.cli.run_text import totals_text
@@ -103,9 +102,9 @@ def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
     """
     if not counts.accepted:
         return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
-    if analysis.events.is_empty():
+    if not analysis.n_events:
         return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
-    return [*name_warnings(analysis.events), *analysis.coverage_warnings, *analysis.pages.warnings]
+    return [*analysis.name_warnings, *analysis.coverage_warnings, *analysis.pages.warnings]
 
 
 @page

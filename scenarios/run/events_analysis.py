@@ -21,7 +21,6 @@ from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
-from analytics.statistics.coverage import name_warnings
 from analytics.statistics.event_names import renamed
 from analytics.store.history import EventHistory
 from analytics.store.whole_history import WholeHistory
@@ -70,7 +69,7 @@ class EventsAnalysis:
             *self.notes,
             *self._ignored_times(),
             *self._impossible_times(),
-            *name_warnings(self.analysis.events),
+            *self.analysis.name_warnings,
             *self.analysis.coverage_warnings,
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,

@@ -13,7 +13,7 @@ import polars as pl
 from analytics.events.pages import IS_PAGE, addresses, matched_rules
 from analytics.events.tracking_plan import CallType, EventName
 from analytics.sessions.timeline import VISITOR
-from analytics.statistics.event_names import near_names
+from analytics.statistics.event_names import near_names, unknown_names
 from scenarios.run.name_words import asks_for_demo, guess_event
 from scenarios.run.page_words import HOME, Guess, guess_page, guess_word, language_of
 
@@ -216,7 +216,7 @@ def _name_lines(events: pl.DataFrame) -> tuple[int, list[str]]:
 def _chosen_names(events: pl.DataFrame, names: Sequence[str], ours: set[str]) -> dict[str, str]:
     """Names that are near one of ours which the events lack; without any request, the only name that looks like one."""
     present = ours.intersection(names)
-    chosen = {near.theirs: near.ours for near in near_names(events) if near.ours not in present}
+    chosen = {near.theirs: near.ours for near in near_names(unknown_names(events)) if near.ours not in present}
     demo = str(EventName.DEMO_REQUESTED)
     if demo not in present and demo not in chosen.values():
         asked = [name for name in names if name not in ours and asks_for_demo(name)]

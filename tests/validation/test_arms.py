@@ -23,7 +23,7 @@ def test_the_effect_of_an_arm_is_found_again():
     }
     world = {"traffic": {"visitors_per_day": 8000}, "intent": {"target_conversion": 0.15}, "experiments": experiments}
     model = Model(WorldSettings.model_validate(world), seed=1).run()
-    signals = (*SIGNALS, *arm_signals(model.events))
+    signals = (*SIGNALS, *arm_signals(model.events["context_experiments"].cast(pl.String).drop_nulls().unique()))
     visits = visit_table(model.events, signals=signals)
     results = IntentModel(signals).fit(visits, truth=model.truth.terms)
     arms = results.coefficients.filter(pl.col("signal").is_in(["e=b", "f=y"])).sort("signal")

@@ -101,7 +101,7 @@ def test_people_without_a_browser_keep_their_user_ids():
     people = Persons(events_of(*rows))
     assert people.stitched()["anonymous_id"].to_list() == [None] * 3
     assert people.users_without_browser.to_list() == ["u", "v"]
-    assert not people.has_browsers
+    assert people.identities.n_browsers == 0
 
 
 def test_where_everybody_has_one_browser_nothing_is_changed():

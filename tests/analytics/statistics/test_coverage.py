@@ -4,14 +4,14 @@ import pytest
 from flat_events import CRAWLER, DEMO, Row, event, events_of
 
 from analytics.sessions.persons import Persons
-from analytics.statistics.coverage import coverage_warnings, name_warnings
+from analytics.statistics.coverage import Coverage, NameCounts
 
 
 def warnings(*rows: Row, stitch: bool = True) -> list[str]:
     """The warnings about these events."""
     persons = Persons(events_of(*rows))
     events = persons.stitched() if stitch else events_of(*rows)
-    return list(coverage_warnings(Persons(events)._events, persons, stitch=stitch))
+    return list(Coverage.of(Persons(events)._events, persons).warnings(stitch=stitch))
 
 
 def known(n: int) -> list[Row]:
@@ -77,23 +77,23 @@ def test_a_stream_of_bots_is_named():
 
 def test_a_stream_without_the_outcome_is_named():
     """Where no demo request is, the names of other events are given, one of which may be meant."""
-    (names,) = name_warnings(events_of(event(0), event(1, "Demo Booked")))
+    (names,) = NameCounts.of(events_of(event(0), event(1, "Demo Booked"))).warnings()
     assert "names of their own: 'Demo Booked' (1)" in names
-    assert not list(name_warnings(events_of(event(0))))
-    assert not list(name_warnings(events_of(event(0), event(1, DEMO))))
-    assert not list(name_warnings(events_of()))
+    assert not list(NameCounts.of(events_of(event(0))).warnings())
+    assert not list(NameCounts.of(events_of(event(0), event(1, DEMO))).warnings())
+    assert not list(NameCounts.of(events_of()).warnings())
 
 
 def test_a_near_name_of_the_outcome_is_one_warning():
     """Where nobody requests a demo, a name that is nearly right is why; other names are then no news."""
-    (near,) = name_warnings(events_of(event(0), event(1, "demo_requested"), event(2, "other_thing")))
+    (near,) = NameCounts.of(events_of(event(0), event(1, "demo_requested"), event(2, "other_thing"))).warnings()
     assert near == (
         "no event is called 'Demo Requested', but 'demo_requested', of 1 event, is near it and not counted as it "
         "(--rename-event 'demo_requested=Demo Requested' renames it, as does analytics.event_names)"
     )
-    (beside,) = name_warnings(events_of(event(0, DEMO), event(1, "demo_requested")))
+    (beside,) = NameCounts.of(events_of(event(0, DEMO), event(1, "demo_requested"))).warnings()
     assert beside.startswith("'demo_requested', of 1 event, is near 'Demo Requested' but not counted as it (")
-    none, other = name_warnings(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed")))
+    none, other = NameCounts.of(events_of(event(0, "Whitepaper Download"), event(1, "Deal Signed"))).warnings()
     assert "is near 'White Paper Downloaded'" in other
     assert "names of their own: 'Deal Signed' (1), 'Whitepaper Download' (1)" in none
 
