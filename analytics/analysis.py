@@ -1,6 +1,6 @@
 """Analysis of events: statistics, visits and the intent model, each computed on first use.
 
-Events that do not fit into memory are analysed part by part (:class:`analytics.prepared_events.EventsInParts`). What is
+Events that do not fit into memory are analysed part by part (:class:`analytics.statistics.prepared_events.EventsInParts`). What is
 counted adds up over the parts, and visits are read from files, so that the results are the same.
 """
 
@@ -17,7 +17,6 @@ import polars as pl
 from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
-from analytics.prepared_events import EventsInParts, PreparedEvents
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
@@ -28,6 +27,7 @@ from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
+from analytics.statistics.prepared_events import EventsInParts, PreparedEvents
 from analytics.statistics.segment_content import SegmentContent, segment_content
 from analytics.statistics.traffic import Question
 

@@ -6,8 +6,13 @@ from .identity import (
     stitch as stitch,
     stitched as stitched,
 )
-from .partitions import partitions_by_visitor as partitions_by_visitor
-from .persons import Persons as Persons
+from .partitions import (
+    ANALYSED_COLUMNS as ANALYSED_COLUMNS,
+    PART as PART,
+    KeyedEvents as KeyedEvents,
+    partitions_by_visitor as partitions_by_visitor,
+)
+from .persons import Identities as Identities, Persons as Persons
 from .timeline import (
     VISITOR as VISITOR,
     as_categorical as as_categorical,
@@ -18,8 +23,12 @@ from .timeline import (
     stable_order as stable_order,
 )
 from .visits import (
+    IS_HUMAN as IS_HUMAN,
+    PartVisits as PartVisits,
+    Settled as Settled,
     assign_visits as assign_visits,
     begins_in as begins_in,
+    read_visits as read_visits,
     visit_table as visit_table,
     visit_table_of_parts as visit_table_of_parts,
 )

@@ -9,10 +9,13 @@ from .event_names import (
 from .experiments import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
+from .mergeable_counts import MergeableCounts as MergeableCounts, add_up as add_up
 from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm
 from .odds_ratios import Homogeneity as Homogeneity
 from .page_coverage import (
     PageCounts as PageCounts,
     PageCoverage as PageCoverage,
 )
-from .segment_content import SegmentContent as SegmentContent
+from .prepared_events import EventFacts as EventFacts, EventsInParts as EventsInParts, PreparedEvents as PreparedEvents
+from .segment_content import SegmentContent as SegmentContent, categories as categories
+from .traffic import Question as Question
