@@ -1,7 +1,8 @@
 """Analysis of events: statistics, visits and the intent model, each computed on first use.
 
-Events that do not fit into memory are analysed part by part (:class:`analytics.statistics.prepared_events.EventsInParts`). What is
-counted adds up over the parts, and visits are read from files, so that the results are the same.
+Events that do not fit into memory are analysed part by part, as
+:class:`analytics.statistics.prepared_events.EventsInParts`. What is counted adds up over the parts, and visits are read
+from files, so that the results are the same.
 """
 
 from __future__ import annotations

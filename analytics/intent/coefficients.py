@@ -33,8 +33,6 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
     effects = _effects(basis)
     known = design.true_coefficients(truth)
     truths = [known.get(term) for term in design.terms]
-    # A quantity counts as seen where it is not 0.
-    seen = (design.matrix != 0).astype(np.float64)
     with np.errstate(over="ignore"):
         # An end of a separated term's interval may be too large for a float: infinite.
         odds_ratios = np.exp([estimate.fit.coefficients, low, high])
@@ -57,8 +55,9 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         "ci_covers_truth": [
             None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)
         ],
-        "n_seen": (design.n_visits @ seen).astype(np.int64),
-        "requests_seen": (design.n_requests @ seen).astype(np.int64),
+        # A quantity counts as seen where it is not 0.
+        "n_seen": design.matrix.n_seen(design.n_visits).astype(np.int64),
+        "requests_seen": design.matrix.n_seen(design.n_requests).astype(np.int64),
     }
     return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
 

@@ -13,9 +13,10 @@ import polars as pl
 from analytics.errors import IntentModelError, VisitTableError
 from analytics.intent.own_tables import TableColumn
 from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
-from analytics.logit.design import Design, Floats, Integers, design_matrix
+from analytics.logit.design import Design, design_matrix
 from analytics.logit.estimation import Estimate
 from analytics.logit.likelihood import information, inverse_information
+from analytics.logit.matrix import Floats, Integers
 from analytics.signals.definitions import Signal
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class FitContext:
                 f"{', '.join(self.estimate.separated)}"
             )
         design = self.design
-        model = Logit(design.outcome, design.matrix if design.pattern is None else design.matrix[design.pattern])
+        model = Logit(design.outcome, design.matrix.rows(slice(None) if design.pattern is None else design.pattern))
         # statsmodels would call them x1, x2, …
         model.data.xnames, model.data.ynames = list(design.terms), "requested_demo"
         covariance: Mapping[str, Any] = (

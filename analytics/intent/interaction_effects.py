@@ -9,6 +9,7 @@ signal's average marginal effect with the other signal does: C. Ai and E. C. Nor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from statistics import NormalDist
 from typing import Final
@@ -18,8 +19,9 @@ import polars as pl
 from scipy.special import expit
 
 from analytics.intent.fit_context import FitContext
-from analytics.logit.design import INTERCEPT, Design, Floats
+from analytics.logit.design import Design
 from analytics.logit.likelihood import LogitFit
+from analytics.logit.matrix import DesignMatrix, Floats
 from analytics.signals.definitions import interaction_parts
 
 INTERACTION_SCHEMA: Final = pl.Schema(
@@ -82,14 +84,14 @@ def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) 
     # Binary signals are differenced over all corners, quantities are differentiated.
     for corner in product((0.0, 1.0), repeat=len(flags)):
         sign = (-1.0) ** (len(flags) - sum(corner))
-        values = {signal: np.full(len(share), value) for signal, value in zip(flags, corner, strict=True)}
+        values = dict(zip(flags, corner, strict=True))
         here, slope = _mean_derivative(design, fit.coefficients, share, values, quantities)
         effect, gradient = effect + sign * here, gradient + sign * slope
     return effect, float(fit.errors_of(gradient[np.newaxis])[0])
 
 
 def _mean_derivative(
-    design: Design, b: Floats, share: Floats, values: Mapping[str, Floats], by: Sequence[str]
+    design: Design, b: Floats, share: Floats, values: Mapping[str, float], by: Sequence[str]
 ) -> tuple[float, Floats]:
     """Mean derivative of the probability by up to two signals, with others set to values; and its gradient in b."""
     x = _columns(design, values)
@@ -110,14 +112,13 @@ def _mean_derivative(
     return float(w @ (curvature * one * other + both)), gradient
 
 
-def _columns(design: Design, values: Mapping[str, Floats], by: Sequence[str] = ()) -> Floats:
+def _columns(design: Design, values: Mapping[str, float], by: Sequence[str] = ()) -> DesignMatrix:
     """The design matrix with some signals set to values, differentiated by others."""
-    matrix = np.zeros_like(design.matrix)
-    for j, term in enumerate(design.terms):
-        parts = () if term == INTERCEPT else interaction_parts(term)
-        if set(by) <= set(parts):
-            matrix[:, j] = 1.0
-            for part in set(parts) - set(by):
-                # Signals that are not set keep the values of each visit.
-                matrix[:, j] *= values.get(part, design.matrix[:, design.terms.index(part)])
-    return matrix
+    matrix = design.matrix
+    # Views of one number each. Without a name that a signal can have, 0 stands for terms that do not depend on `by`.
+    fixed = {name: np.broadcast_to(value, matrix.n_rows) for name, value in {**values, "": 0.0}.items()}
+    products = []
+    for parts in matrix.products:
+        left = tuple(part for part in parts if part not in by)
+        products.append(left if set(by) <= set(parts) else ("",))
+    return replace(matrix, columns={**matrix.columns, **fixed}, products=products)

@@ -30,11 +30,11 @@ from analytics.logit.design import (
     NEVER_WITHOUT,
     OUTCOME_ITSELF,
     Design,
-    Integers,
     prepare,
 )
 from analytics.logit.eligibility import eligible_visits
 from analytics.logit.estimation import Estimate, estimate
+from analytics.logit.matrix import Integers
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
 # Rules of thumb: P. Peduzzi et al., Journal of Clinical Epidemiology 49 (1996) 1373–1379, for events per variable;

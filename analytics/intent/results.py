@@ -20,9 +20,10 @@ from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.own_tables import with_levels
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
-from analytics.logit.design import NEVER, Floats, design_matrix, variance_inflation
+from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
+from analytics.logit.matrix import Floats
 from analytics.signals.definitions import interaction_parts
 from analytics.statistics.multiplicity import benjamini_hochberg
 

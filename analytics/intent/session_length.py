@@ -15,9 +15,9 @@ from analytics.errors import IntentModelError
 from analytics.intent.fit_context import FitContext
 from analytics.intent.model import IntentModel
 from analytics.intent.validation import out_of_fold_quality
-from analytics.logit.design import Floats
 from analytics.logit.eligibility import eligible_visits
 from analytics.logit.joint_tests import joint_test
+from analytics.logit.matrix import Floats
 from analytics.logit.splines import knots_of, restricted_cubic
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SessionLength, interaction_parts
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, xlog1py, xlogy
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
-from analytics.logit.design import Design, Floats, Integers
+from analytics.logit.design import Design
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import maximum
+from analytics.logit.matrix import DesignMatrix, Floats, Integers
 from analytics.logit.scaling import Scaling
 from analytics.statistics.intervals import wilson_interval
 
@@ -73,10 +74,10 @@ def predictive_quality(p: Floats, n_visits: Floats, n_requests: Floats, n_folds:
     total, rate = n.sum(), y.sum() / n.sum()
     # A prediction of exactly 0 or 1 has infinite log-odds.
     log_odds = logit(np.clip(p, 1e-15, 1 - 1e-15))
-    ones = np.ones((len(p), 1))
+    line = DesignMatrix({"log-odds": log_odds}, [(), ("log-odds",)], len(p))
     # One prediction for all has no slope.
-    slope = maximum(np.column_stack([ones, log_odds]), n, y, np.zeros(2)) if np.ptp(log_odds) > 0 else None
-    intercept = maximum(ones, n, y, np.zeros(1), log_odds)
+    slope = maximum(line, n, y, np.zeros(2)) if np.ptp(log_odds) > 0 else None
+    intercept = maximum(line.choose([0]), n, y, np.zeros(1), log_odds)
     return PredictiveQuality(
         auc=area_under_curve(y, n - y, p),
         brier=float((y * (1 - p) ** 2 + (n - y) * p**2).sum() / total),
@@ -225,41 +226,42 @@ def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds
 def _counts(design: Design, chosen: NDArray[np.bool_]) -> Floats:
     """Visits and requests of each pattern among the chosen visits, in two rows."""
     pattern = np.arange(len(design.outcome)) if design.pattern is None else design.pattern
-    n, outcome = len(design.matrix), design.outcome
+    n, outcome = design.matrix.n_rows, design.outcome
     return np.array([np.bincount(pattern[chosen], minlength=n), np.bincount(pattern[chosen], outcome[chosen], n)])
 
 
-def _fitted(matrix: Floats, counts: Floats, start: Floats) -> Floats:
+def _fitted(matrix: DesignMatrix, counts: Floats, start: Floats) -> Floats:
     """Coefficients of the model on some visits, penalised where the likelihood has no maximum."""
     used = counts[0] > 0
-    x, (n, y) = matrix[used], counts[:, used]
+    x, (n, y) = matrix.take(used), counts[:, used]
     if y.sum() in {0, n.sum()}:
         raise OneOutcomeError("without one of the folds all visits have the same outcome; ask for fewer folds")
     # A rare signal may be constant without one of the folds.
     identified = _independent(Scaling.of(x).apply(x))
     b = np.zeros(len(start))
-    b[identified] = _maximum(x[:, identified], n, y, start[identified])
+    b[identified] = _maximum(x.choose(identified.tolist()), n, y, start[identified])
     return b
 
 
-def _independent(matrix: Floats) -> Integers:
+def _independent(matrix: DesignMatrix) -> Integers:
     """Indices of the columns that are not linear combinations of earlier ones."""
-    scaled = matrix / np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r")))
+    triangle = matrix.triangle()
+    # The columns of the triangle are as long as those of the matrix.
+    diagonal = np.abs(np.diag(triangle)) / np.maximum(np.linalg.norm(triangle, axis=0)[: len(triangle)], 1e-300)
     return np.flatnonzero(diagonal > 1e-8)  # noqa: PLR2004 - the share of its length that a column adds
 
 
-def _has_empty_cell(x: Floats, n: Floats, y: Floats) -> bool:
+def _has_empty_cell(x: DesignMatrix, n: Floats, y: Floats) -> bool:
     """Whether a signal has a value with which every visit, or none, ended in a request."""
-    signals = x[:, [bool(column.min() == 0 and np.isin(column, (0, 1)).all()) for column in x.T]]
-    requests, others = y @ signals, (n - y) @ signals
+    signals = np.flatnonzero(x.is_binary & (x.extent[0] == 0))
+    requests, others = (y @ x)[signals], ((n - y) @ x)[signals]
     return bool(np.isin([requests, others, y.sum() - requests, (n - y).sum() - others], 0).any())
 
 
-def _maximum(x: Floats, n: Floats, y: Floats, start: Floats) -> Floats:
+def _maximum(x: DesignMatrix, n: Floats, y: Floats, start: Floats) -> Floats:
     # With an empty cell the search would run away until it gives up, which takes most of the time.
     b = None if _has_empty_cell(x, n, y) else maximum(x, n, y, start)
-    if b is not None and (np.abs(b) * np.ptp(x, axis=0) < _FAR_OUT).all():
+    if b is not None and (np.abs(b) * (x.extent[1] - x.extent[0]) < _FAR_OUT).all():
         return b
     scaling = Scaling.of(x)
-    return scaling.coefficients(PenalisedLogit(scaling.apply(x), n, y).coefficients)
+    return scaling.coefficients(PenalisedLogit(scaling.apply(x).dense(), n, y).coefficients)

@@ -1,9 +1,10 @@
 """Logistic regression on a visit table, with checks of identification and separation.
 
-Modules, in reading order: ``eligibility`` (the visits to fit), ``design`` (design matrix and dropped terms),
-``scaling`` (its columns in any unit), ``likelihood`` (maximum likelihood), ``separation`` (where it has no maximum),
-``firth`` (the penalised likelihood for that case), ``clusters`` (robust standard errors and the jackknife),
-``estimation`` (choice between them), ``joint_tests``, ``marginal_effects``, ``splines``.
+Modules, in reading order: ``eligibility`` (the visits to fit), ``matrix`` (the design matrix, block by block),
+``design`` (its terms, and those that are dropped), ``scaling`` (its columns in any unit), ``likelihood`` (maximum
+likelihood), ``separation`` (where it has no maximum), ``firth`` (the penalised likelihood for that case), ``clusters``
+(robust standard errors and the jackknife), ``estimation`` (choice between them), ``joint_tests``, ``marginal_effects``,
+``splines``.
 """
 
 import lazy_loader

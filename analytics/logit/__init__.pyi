@@ -11,8 +11,6 @@ from .design import (
     NEVER_WITHOUT as NEVER_WITHOUT,
     OUTCOME_ITSELF as OUTCOME_ITSELF,
     Design as Design,
-    Floats as Floats,
-    Integers as Integers,
     design_matrix as design_matrix,
     prepare as prepare,
     variance_inflation as variance_inflation,
@@ -30,5 +28,6 @@ from .likelihood import (
     maximum as maximum,
 )
 from .marginal_effects import MarginalEffects as MarginalEffects
+from .matrix import DesignMatrix as DesignMatrix, Floats as Floats, Integers as Integers
 from .scaling import Scaling as Scaling
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic

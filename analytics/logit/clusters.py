@@ -11,10 +11,11 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
 
 from analytics.errors import VisitTableError
-from analytics.logit.design import Design, Floats, Integers
+from analytics.logit.design import Design
+from analytics.logit.likelihood import by_cluster
+from analytics.logit.matrix import Floats, Integers
 
 
 def cluster_numbers(visits: pl.DataFrame) -> Integers | None:
@@ -88,14 +89,16 @@ def effective_clusters(design: Design, information: Floats, p: Floats, clusters:
         clusters: Number of each visit's cluster, from 0.
     """
     # The outcome of a visit has the standard deviation √(p (1 − p)).
-    scale = np.sqrt(np.diag(information))
-    influence = (design.matrix * (np.sqrt(p * (1 - p))[:, None] / scale)) @ np.linalg.inv(_scaled(information, scale))
-    pattern = np.arange(len(p)) if design.pattern is None else design.pattern
-    n_clusters = int(clusters.max()) + 1
-    # Sparse, because most clusters have few of the patterns.
-    n_of = coo_array((np.ones(len(clusters)), (clusters, pattern)), shape=(n_clusters, len(p))).tocsr()
-    added: Floats = (n_of @ influence) ** 2
-    return np.asarray(n_clusters * added.mean(axis=0) ** 2 / (added**2).mean(axis=0))
+    scale, deviation = np.sqrt(np.diag(information)), np.sqrt(p * (1 - p))
+    inverse = np.linalg.inv(_scaled(information, scale))
+    total, squares = np.zeros(len(scale)), np.zeros(len(scale))
+    for rows, places in by_cluster(clusters):
+        pattern = rows if design.pattern is None else design.pattern[rows]
+        influence = (design.matrix.rows(pattern) * (deviation[pattern][:, None] / scale)) @ inverse
+        added = np.add.reduceat(influence, places) ** 2
+        total += added.sum(axis=0)
+        squares += (added**2).sum(axis=0)
+    return np.asarray(total**2 / squares)
 
 
 def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: Integers) -> Floats:
@@ -135,17 +138,9 @@ def _scaled(information: Floats, scale: Floats) -> Floats:
 
 def _clusters(design: Design, p: Floats, clusters: Integers) -> Iterator[tuple[Floats, Floats]]:
     """Scores (clusters, terms) and information (clusters, terms, terms) of clusters, in batches."""
-    order = np.argsort(clusters, kind="stable")
-    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
-    first = 0
-    while first < len(starts):
-        # At least one cluster, however large it is.
-        last = max(first + 1, int(np.searchsorted(starts, starts[first] + _VISITS_AT_ONCE)))
-        rows = order[starts[first] : starts[last] if last < len(starts) else None]
+    for rows, places in by_cluster(clusters, _VISITS_AT_ONCE):
         pattern = rows if design.pattern is None else design.pattern[rows]
-        x, weight = design.matrix[pattern], (p * (1 - p))[pattern]
-        places = starts[first:last] - starts[first]
+        x, weight = design.matrix.rows(pattern), (p * (1 - p))[pattern]
         scores = np.add.reduceat(x * (design.outcome[rows] - p[pattern])[:, None], places)
         shares = np.add.reduceat(np.einsum("n,ni,nj->nij", weight, x, x), places)
         yield scores, shares
-        first = last

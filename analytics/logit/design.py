@@ -16,11 +16,11 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError, VisitTableError
 from analytics.events.tracking_plan import EventName
 from analytics.logit.eligibility import refuse_gaps
+from analytics.logit.matrix import DesignMatrix, Floats, Integers
 from analytics.signals.definitions import interaction_parts
 
 INTERCEPT: Final = "intercept"
@@ -42,10 +42,6 @@ _COLLINEAR: Final = 1e-8
 _MIN_VISITS_PER_PATTERN: Final = 4
 """Mean number of visits per pattern from which collapsing is faster."""
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-"""Arrays of numbers, for all modules of the model; shapes stand where they are used."""
-
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -65,7 +61,7 @@ class Design:
     """
 
     terms: tuple[str, ...]
-    matrix: Floats
+    matrix: DesignMatrix
     n_visits: Floats
     n_requests: Floats
     outcome: Floats
@@ -112,17 +108,17 @@ def design_matrix(visits: pl.DataFrame, terms: Sequence[str]) -> Floats:
     Raises:
         VisitTableError: A signal is missing, is not numeric, or has no finite value somewhere.
     """
+    return _matrix(visits, terms).dense()
+
+
+def _matrix(visits: pl.DataFrame, terms: Sequence[str]) -> DesignMatrix:
     signals = dict.fromkeys(part for term in terms if term != INTERCEPT for part in interaction_parts(term))
     missing = [name for name in signals if name not in visits.columns]
     if missing:
         raise VisitTableError(f"the visit table has no column {', '.join(missing)}")
     refuse_gaps(visits, list(signals))
-    columns = {name: visits[name].cast(pl.Float64).to_numpy() for name in signals}
-    matrix = np.ones((visits.height, len(terms)))
-    for j, term in enumerate(terms):
-        for part in interaction_parts(term) if term != INTERCEPT else ():
-            matrix[:, j] *= columns[part]
-    return matrix
+    products = [() if term == INTERCEPT else tuple(interaction_parts(term)) for term in terms]
+    return DesignMatrix.of_table(visits, products)
 
 
 def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence[str]) -> Design:
@@ -147,7 +143,7 @@ def prepare(visits: pl.DataFrame, signals: Sequence[str], interactions: Sequence
     terms = [INTERCEPT, *signals]
     wanted = [*terms, *(name for name in interactions if set(interaction_parts(name)) <= set(signals))]
     # Built once, with every product that may be needed: later matrices are choices of its columns.
-    whole = design_matrix(rows, wanted)
+    whole = _matrix(rows, wanted)
     _drop_unidentified(whole, wanted, terms, counts, dropped)
     absent = {name: [part for part in interaction_parts(name) if part not in terms] for name in interactions}
     incomplete = {name: f"incomplete: {' and '.join(lost)} not in the model" for name, lost in absent.items() if lost}
@@ -225,7 +221,7 @@ def _coded(values: pl.Series) -> tuple[Integers, int]:
 
 
 def _drop_unidentified(
-    whole: Floats, wanted: Sequence[str], terms: list[str], counts: _Counts, dropped: dict[str, _Reason]
+    whole: DesignMatrix, wanted: Sequence[str], terms: list[str], counts: _Counts, dropped: dict[str, _Reason]
 ) -> None:
     """Remove unidentified terms from the list of terms, and note the reasons."""
     # Constants first: they are collinear with the intercept, but deserve their own reason.
@@ -235,16 +231,13 @@ def _drop_unidentified(
         terms[:] = [term for term in terms if term not in found]
 
 
-def _columns(whole: Floats, wanted: Sequence[str], terms: Sequence[str]) -> Floats:
-    """The columns of these terms; a view where they are the first ones, because copies are large."""
-    if list(wanted[: len(terms)]) == list(terms):
-        return whole[:, : len(terms)]
-    return whole[:, [wanted.index(term) for term in terms]]
+def _columns(whole: DesignMatrix, wanted: Sequence[str], terms: Sequence[str]) -> DesignMatrix:
+    return whole if list(wanted) == list(terms) else whole.choose([wanted.index(term) for term in terms])
 
 
-def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[str, _Reason]:
+def _constant(matrix: DesignMatrix, terms: Sequence[str], _counts: _Counts) -> dict[str, _Reason]:
     # By comparison, not by variance: a mean has rounding errors, and so would the variance of a constant.
-    lowest, highest = matrix.min(axis=0), matrix.max(axis=0)
+    lowest, highest = matrix.extent
     return {
         term: _Reason(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
         for term, value, other in zip(terms[1:], lowest[1:], highest[1:], strict=True)
@@ -252,18 +245,24 @@ def _constant(matrix: Floats, terms: Sequence[str], _counts: _Counts) -> dict[st
     }
 
 
-def _outcome_itself(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
+def _outcome_itself(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
     """Find signals that equal the outcome: with one of them, nothing is left that could show the effects of others."""
     requested = counts.requests > 0
     if not np.array_equal(requested, counts.requests == counts.visits):
         return {}
-    found = [term for j, term in enumerate(terms) if j and np.array_equal(matrix[:, j], requested)]
+    # Most terms differ in the number of visits already.
+    n_seen, n_requested = matrix.n_seen(np.ones(matrix.n_rows)), requested.sum()
+    found = [
+        term
+        for j, term in enumerate(terms)
+        if j and n_seen[j] == n_requested and np.array_equal(matrix.column(j), requested)
+    ]
     # Alone it can be fitted, with a penalty. None is a sum of other terms, so none is determined by them.
     return {} if len(found) == len(terms) - 1 else {term: _Reason(OUTCOME_ITSELF, {term: 1.0}) for term in found}
 
 
-def _separated_terms(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
-    is_binary = (matrix == (matrix != 0)).all(axis=0)
+def _separated_terms(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> dict[str, str]:
+    is_binary = matrix.is_binary
     seen, requests_seen = counts.visits @ matrix, counts.requests @ matrix
     n, n_requests = counts.visits.sum(), counts.requests.sum()
     reasons = {
@@ -285,20 +284,19 @@ def _separated(n_with: float, requests_with: float, n_without: float, requests_w
     return next((meaning for meaning, n in cells.items() if n == 0), None)
 
 
-def _collinear(matrix: Floats, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
+def _collinear(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
     """Find columns that are linear combinations of earlier ones; those far away from 0 would all seem constant."""
-    low, high = matrix.min(axis=0), matrix.max(axis=0)
+    low, high = matrix.extent
     centre = np.where((low < high) & (high - low < np.sqrt(_COLLINEAR) * np.abs(high + low)), high / 2 + low / 2, 0.0)
-    matrix = matrix - centre if centre.any() else matrix
+    matrix = matrix.scaled(centre, np.ones(len(centre))) if centre.any() else matrix
     # With these weights patterns have the inner products of the single visits.
-    weighted = matrix if (counts.visits == 1).all() else matrix * np.sqrt(counts.visits)[:, np.newaxis]
-    products = weighted.T @ weighted
+    products = matrix.gram(counts.visits)
     scale = np.sqrt(np.diag(products))
     if _is_far_from_singular(products / np.outer(scale, scale)):
         return {}
     # The triangular factor of the QR decomposition has the same inner products as the columns, so dependence is found
     # without another pass over the visits.
-    triangle: Floats = np.asarray(np.linalg.qr(weighted / scale, mode="r"))
+    triangle = matrix.scaled(centre, scale).triangle(np.sqrt(counts.visits))
     kept = [0]
     found = {}
     for j in range(1, len(terms)):
@@ -362,8 +360,8 @@ def variance_inflation(design: Design) -> dict[str, float | None]:
     if len(design.terms) == 1:
         return {INTERCEPT: None}
     share = design.n_visits / design.n_visits.sum()
-    centred = design.matrix[:, 1:] - share @ design.matrix[:, 1:]
-    covariance = (centred.T * share) @ centred
+    signals = design.matrix.choose(range(1, len(design.terms)))
+    covariance = signals.scaled(share @ signals, np.ones(signals.n_terms)).gram(share)
     scale = np.sqrt(np.diag(covariance))
     inflation = np.diag(np.linalg.inv(covariance / np.outer(scale, scale)))
     return {INTERCEPT: None, **{term: float(v) for term, v in zip(design.terms[1:], inflation, strict=True)}}

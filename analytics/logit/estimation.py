@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from analytics.errors import SeparationError
-from analytics.logit.design import Design, Floats, Integers
+from analytics.logit.design import Design
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import LogitFit, cluster_robust, log_likelihood, maximise
+from analytics.logit.matrix import Floats, Integers
 from analytics.logit.scaling import Scaling
 
 Estimator = Literal["ml", "firth"]
@@ -82,7 +83,7 @@ def _penalised(design: Design, clusters: Integers | None, level: float, separate
     """Estimate by Firth's penalised likelihood, with columns far from 0 centred, as they would all seem constant."""
     scaling = Scaling.of(design.matrix)
     scaled = replace(design, matrix=scaling.apply(design.matrix))
-    penalised = PenalisedLogit(scaled.matrix, design.n_visits, design.n_requests)
+    penalised = PenalisedLogit(scaled.matrix.dense(), design.n_visits, design.n_requests)
     b, p = penalised.coefficients, expit(scaled.matrix @ penalised.coefficients)
     # Where every outcome is predicted, no coefficient has a finite estimate, whichever direction was found.
     infinite = np.isin(design.terms, separated) | _predicts_all(design, p)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import chdtrc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError
-from analytics.logit.design import Floats
+from analytics.logit.matrix import Floats
 
 _MAX_ITERATIONS: Final = 250
 _TOLERANCE: Final = 1e-9

@@ -59,7 +59,7 @@ def joint_test(design: Design, estimate: Estimate, n_clusters: int | None, terms
     if estimate.estimator == "firth":
         # Columns far from 0 are centred; of all coefficients that changes the intercept alone.
         matrix = design.matrix if INTERCEPT in terms else Scaling.of(design.matrix).apply(design.matrix)
-        penalised = PenalisedLogit(matrix, design.n_visits, design.n_requests)
+        penalised = PenalisedLogit(matrix.dense(), design.n_visits, design.n_requests)
         statistic, p_value = penalised.test(places)
         return JointTest(tuple(terms), statistic, len(terms), p_value, "penalised likelihood ratio")
     # Scores of G clusters sum to 0, so they span G − 1 directions at most.

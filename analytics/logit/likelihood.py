@@ -10,15 +10,16 @@ the search, because "short" and "very large" depend on their units.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.sparse import coo_array
 from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
-from analytics.logit.design import Design, Floats, Integers
+from analytics.logit.design import Design
+from analytics.logit.matrix import ROWS_AT_ONCE, DesignMatrix, Floats, Integers
 from analytics.logit.scaling import Scaling
 from analytics.logit.separation import find_separation
 
@@ -81,7 +82,9 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     scaling = Scaling.of(design.matrix)
     scaled = replace(design, matrix=scaling.apply(design.matrix))
     try:
-        b, inverse, converged = _by_visits(scaled) if design.pattern is None else _by_patterns(scaled)
+        # statsmodels makes several matrices of the size of the design, for which there may be no room.
+        single = design.pattern is None and design.matrix.n_rows <= ROWS_AT_ONCE
+        b, inverse, converged = _by_visits(scaled) if single else _by_patterns(scaled)
     except (np.linalg.LinAlgError, Warning) as error:
         raise _separation(design) or ConvergenceError(
             f"the likelihood could not be maximised ({error}); use fewer signals"
@@ -127,7 +130,7 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
             # A warning is an error here, because no number may be returned beside one.
             warnings.simplefilter("error")
             # The rank has been checked already, and the caller refuses what has not converged.
-            model = Logit(design.outcome, design.matrix, check_rank=False, hasconst=True)
+            model = Logit(design.outcome, design.matrix.dense(), check_rank=False, hasconst=True)
             fitted = model.fit(_start(design), "newton", maxiter=_MAX_ITERATIONS, disp=False, warn_convergence=False)
     except (PerfectSeparationError, PerfectSeparationWarning) as error:
         # A false alarm is possible: a fitted probability near 1 is not yet separation.
@@ -140,13 +143,13 @@ def _by_visits(design: Design) -> tuple[Floats, Floats, bool]:
 
 def _by_patterns(design: Design) -> tuple[Floats, Floats, bool]:
     """Fit collapsed visits: coefficients, inverse of the information, and whether it converged."""
-    b, converged = climb(design.matrix, design.n_visits, design.n_requests, _average(design))
+    b, converged = climb(design.matrix, design.n_visits, design.n_requests, _start(design))
     known = information(design.matrix, design.n_visits, expit(design.matrix @ b))
     return b, np.asarray(np.linalg.inv(known), np.float64), converged
 
 
 def climb(
-    matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
+    matrix: DesignMatrix, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
 ) -> tuple[Floats, bool]:
     """Maximise the likelihood by Newton's method, as statsmodels does, but with steps that never decrease it.
 
@@ -172,7 +175,7 @@ def climb(
     log_odds = matrix @ b + given
     for _ in range(_MAX_ITERATIONS):
         p = expit(log_odds)
-        step = np.linalg.solve(information(matrix, n_visits, p), matrix.T @ (n_requests - n_visits * p))
+        step = np.linalg.solve(information(matrix, n_visits, p), (n_requests - n_visits * p) @ matrix)
         # Close to the maximum, changes are smaller than rounding errors: only a clear decrease shortens a step.
         lowest = height(log_odds) * (1 + 1e-12)
         while height(matrix @ (b + step) + given) < lowest and np.abs(step).max() > _TOLERANCE:
@@ -185,7 +188,7 @@ def climb(
 
 
 def maximum(
-    matrix: Floats, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
+    matrix: DesignMatrix, n_visits: Floats, n_requests: Floats, start: Floats, offset: Floats | None = None
 ) -> Floats | None:
     """Return the coefficients at which :func:`climb` arrives; None where the likelihood has no maximum within reach.
 
@@ -193,7 +196,7 @@ def maximum(
     matter.
 
     >>> always = np.array([1.0, 1.0])  # both visits end in a request: the intercept would be infinite
-    >>> maximum(np.ones((2, 1)), np.ones(2), always, np.zeros(1)) is None
+    >>> maximum(DesignMatrix.of(np.ones((2, 1))), np.ones(2), always, np.zeros(1)) is None
     True
     """
     scaling = Scaling.of(matrix)
@@ -212,23 +215,24 @@ def _average(design: Design) -> Floats:
 
 
 def _start(design: Design) -> Floats:
-    """Starting values for single visits: the maximum for every tenth visit, at a tenth of the cost."""
+    """Starting values: for single visits the maximum for every tenth visit, at a tenth of the cost."""
+    if design.pattern is not None:
+        return _average(design)
     part = slice(None, None, _START_SHARE)
     outcome = design.outcome[part]
     n_requests = outcome.sum()
     if min(n_requests, len(outcome) - n_requests) < len(design.terms):
         return _average(design)
-    start = maximum(design.matrix[part], np.ones(len(outcome)), outcome, _average(design))
+    start = maximum(design.matrix.take(part), np.ones(len(outcome)), outcome, _average(design))
     return _average(design) if start is None else start
 
 
-def information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
+def information(matrix: DesignMatrix, n_visits: Floats, p: Floats) -> Floats:
     """Fisher's information: minus the second derivatives of the log-likelihood."""
-    second: Floats = (matrix.T * (n_visits * p * (1 - p))) @ matrix
-    return second
+    return matrix.gram(n_visits * p * (1 - p))
 
 
-def inverse_information(matrix: Floats, n_visits: Floats, p: Floats) -> Floats:
+def inverse_information(matrix: DesignMatrix, n_visits: Floats, p: Floats) -> Floats:
     """Inverse of Fisher's information: the covariance of the coefficients of independent visits, in any unit.
 
     Args:
@@ -252,13 +256,39 @@ def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integer
         p: Fitted probability of each pattern.
         clusters: Number of each visit's cluster, from 0.
     """
-    pattern = np.arange(len(p)) if design.pattern is None else design.pattern
     n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
-    residuals = coo_array((design.outcome - p[pattern], (clusters, pattern)), shape=(n_clusters, len(p)))
-    scores = residuals.tocsr() @ design.matrix
+    squares = np.zeros((n_terms, n_terms))
+    for rows, places in by_cluster(clusters):
+        pattern = rows if design.pattern is None else design.pattern[rows]
+        residuals = design.outcome[rows] - p[pattern]
+        scores = np.add.reduceat(design.matrix.rows(pattern) * residuals[:, np.newaxis], places)
+        squares += scores.T @ scores
     correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
-    covariance = inverse @ (scores.T @ scores) @ inverse * correction
+    covariance = inverse @ squares @ inverse * correction
     return np.asarray(covariance)
+
+
+def by_cluster(clusters: Integers, at_once: int = ROWS_AT_ONCE) -> Iterator[tuple[Integers, Integers]]:
+    """Group visits by cluster, many clusters at a time.
+
+    Args:
+        clusters: Number of each visit's cluster, from 0; shape (visits,).
+        at_once: Most visits at a time, unless one cluster has more.
+
+    Yields:
+        Visits, cluster after cluster, and the place among them at which each cluster begins.
+
+    >>> [(rows.tolist(), places.tolist()) for rows, places in by_cluster(np.array([1, 0, 1, 2]), at_once=3)]
+    [([1, 0, 2], [0, 1]), ([3], [0])]
+    """
+    order = np.argsort(clusters, kind="stable")
+    starts = np.append(np.flatnonzero(np.diff(clusters[order], prepend=-1)), len(clusters))
+    first = 0
+    while first < len(starts) - 1:
+        # At least one cluster, however large it is.
+        last = max(first + 1, int(np.searchsorted(starts, starts[first] + at_once, side="right")) - 1)
+        yield order[starts[first] : starts[last]], starts[first:last] - starts[first]
+        first = last
 
 
 def _is_extreme(b: Floats, errors: Floats, p: Floats) -> bool:
@@ -278,7 +308,7 @@ def _refuse_separated(design: Design, *, converged: bool) -> None:
 
 def _separation(design: Design) -> SeparationError | None:
     """The error that names the terms whose coefficients are infinite, if any are."""
-    found = find_separation(design.matrix, design.n_visits, design.n_requests)
+    found = find_separation(design.matrix.dense(), design.n_visits, design.n_requests)
     if not found.found:
         return None
     ways = {1: "+∞", -1: "−∞"}

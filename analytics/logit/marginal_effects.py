@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from analytics.logit.design import Design, Floats
+from analytics.logit.design import Design
 from analytics.logit.likelihood import LogitFit
+from analytics.logit.matrix import Floats
 from analytics.signals.definitions import interaction_parts
 
 
@@ -55,17 +56,17 @@ class MarginalEffects:
     def _slope(self, signal: str) -> _Slope:
         design = self._design
         columns = [j for j, term in enumerate(design.terms) if signal in interaction_parts(term)]
-        factors = np.ones((len(design.matrix), len(columns)))
+        factors = np.ones((design.matrix.n_rows, len(columns)))
         for k, j in enumerate(columns):
             for part in interaction_parts(design.terms[j]):
                 if part != signal:
-                    factors[:, k] *= design.matrix[:, design.terms.index(part)]
+                    factors[:, k] *= design.matrix.column(design.terms.index(part))
         return _Slope(columns, factors)
 
     def _difference(self, signal: str, steepness: Floats, slope: _Slope) -> tuple[float, Floats]:
         """Mean of p(signal = 1) − p(signal = 0), and its gradient in the coefficients."""
         # One of the two probabilities is the fitted one.
-        value = self._design.matrix[:, self._design.terms.index(signal)]
+        value = self._design.matrix.column(self._design.terms.index(signal))
         toward_other = 1 - 2 * value
         other = expit(self._log_odds + toward_other * steepness)
         weight_other = self._share * other * (1 - other)

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from analytics.logit.design import Floats
+from analytics.logit.matrix import DesignMatrix, Floats
 
 _MODERATE: Final = 64.0
 """A column whose half range lies between 1/64 and 64, and whose middle is not further away, is left as it is."""
@@ -30,18 +30,18 @@ class Scaling:
     size: Floats
 
     @classmethod
-    def of(cls, matrix: Floats) -> Scaling:
+    def of(cls, matrix: DesignMatrix) -> Scaling:
         """Return the scaling that brings the columns near the range from −1 to 1.
 
         Args:
             matrix: Values of the terms, patterns × terms; the intercept first.
 
-        >>> scaling = Scaling.of(np.array([[1.0, -3e9], [1.0, 3e9]]))
-        >>> scaling.apply(np.array([[1.0, -3e9], [1.0, 3e9]])).round(3)
+        >>> matrix = DesignMatrix.of(np.array([[1.0, -3e9], [1.0, 3e9]]))
+        >>> Scaling.of(matrix).apply(matrix).dense().round(3)
         array([[ 1.   , -1.397],
                [ 1.   ,  1.397]])
         """
-        low, high = matrix.min(axis=0), matrix.max(axis=0)
+        low, high = matrix.extent
         half, middle = high / 2 - low / 2, high / 2 + low / 2
         # Without the intercept, and what else is constant.
         varies = half > 0
@@ -50,11 +50,11 @@ class Scaling:
         size = 2.0 ** np.round(np.log2(np.where(is_moderate, 1.0, half)))
         return cls(np.where(is_far, middle, 0.0), np.asarray(size, np.float64))
 
-    def apply(self, matrix: Floats) -> Floats:
-        """Return the scaled columns; the matrix itself where there is nothing to scale, because copies are large."""
+    def apply(self, matrix: DesignMatrix) -> DesignMatrix:
+        """Return the scaled columns; the matrix itself where there is nothing to scale."""
         if not self.centre.any() and (self.size == 1).all():
             return matrix
-        return np.asarray((matrix - self.centre) / self.size)
+        return matrix.scaled(self.centre, self.size)
 
     def scaled(self, coefficients: Floats) -> Floats:
         """Convert coefficients of the columns to those of the scaled columns."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from analytics.errors import ConvergenceError
-from analytics.logit.design import Floats, Integers
+from analytics.logit.matrix import DesignMatrix, Floats, Integers
 from analytics.logit.scaling import Scaling
 
 _ZERO: Final = 1e-6
@@ -57,8 +57,8 @@ def find_separation(matrix: Floats, n_visits: Floats, n_requests: Floats) -> Sep
     """
     from scipy.optimize import linprog  # noqa: PLC0415 - takes a fifth of a second to import
 
-    scaling = Scaling.of(matrix)
-    scaled = scaling.apply(matrix)
+    scaling = Scaling.of(DesignMatrix.of(matrix))
+    scaled = scaling.apply(DesignMatrix.of(matrix)).dense()
     # On a common scale, so that the box bounds all terms alike.
     scaled = scaled / np.abs(scaled).max(axis=0)
     mixed = (n_requests > 0) & (n_requests < n_visits)

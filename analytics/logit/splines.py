@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from analytics.errors import TooFewVisitsError
-from analytics.logit.design import Floats
+from analytics.logit.matrix import Floats
 
 _QUANTILES: Final = {
     3: (0.10, 0.50, 0.90),

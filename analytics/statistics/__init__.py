@@ -4,8 +4,8 @@ Modules, in reading order: ``funnel`` (views, visitors, visits, requests and con
 ``traffic`` and ``mergeable_counts`` (the underlying counts), ``intervals`` (Wilson), ``odds_ratios`` (homogeneity of
 2×2 tables), ``multiplicity`` (adjusted p-values), ``segment_content`` (segment × content), ``experiments`` (arms and
 their sample ratios), ``page_coverage`` (pages without category or stage), ``event_names`` (renaming events from other
-sources), ``coverage`` (what of the events is in no figure, in sentences), ``prepared_events`` (events as they are counted, whole or
-in parts on disk).
+sources), ``coverage`` (what of the events is in no figure, in sentences), ``prepared_events`` (events as they are
+counted, whole or in parts on disk).
 """
 
 import lazy_loader

@@ -141,12 +141,7 @@ class EventStore(EventIntake):
         return self._append(EventRows(batch.frame), len(batch.dead_letters), position, arrived_at, file)
 
     def append_rows(self, events: EventRows, *, file: Path | None = None) -> Counts:
-        """Take events that need no reading, such as a simulation's; their texts are made when somebody reads them.
-
-        Args:
-            events: The events, in order of arrival.
-            file: As for :meth:`append`.
-        """
+        """Take events, in order of arrival, whose texts are made when somebody reads them; see :meth:`append`."""
         return self._append(events, 0, None, None, file)
 
     def _append(
@@ -231,6 +226,10 @@ class EventStore(EventIntake):
     def events(self) -> pl.DataFrame:
         """Return the events of the window, enriched, in order of event time and, within that, of identifier."""
         return pl.concat([STORED_SCHEMA.to_frame(), *self._hours.frames()])
+
+    def scan(self) -> list[pl.LazyFrame]:
+        """The events of the window in parts, flat with their ``event_time``, in no order; read when collected."""
+        return self._hours.scan()
 
     def digest(self) -> str:
         """Fingerprint of the state, 64 hexadecimal digits: equal for equal settings, times, counts and events.

@@ -43,6 +43,10 @@ class EventHistory:
         flat = pl.concat([NO_TIMED_EVENTS, *self._left.flat(), *self.store.snapshot().events])
         return with_derived(flat)
 
+    def scan(self) -> pl.LazyFrame:
+        """All accepted events so far, flat with their ``event_time``, in no order; read when they are collected."""
+        return pl.concat([NO_TIMED_EVENTS.lazy(), *self._left.scan(), *self.store.scan()])
+
 
 class _LeftHours:
     """The hours that have left a store.
@@ -58,6 +62,10 @@ class _LeftHours:
     def flat(self) -> Iterator[pl.DataFrame]:
         """The events of each hour, oldest first; flat, with their ``event_time``."""
         return (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
+
+    def scan(self) -> Iterator[pl.LazyFrame]:
+        """The same, read when they are collected."""
+        return (pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in self._left)
 
     def keep(self, bucket: HourBucket) -> None:
         """Keep an hour."""

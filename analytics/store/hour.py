@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics.events.enrichment import DERIVED_SCHEMA, OwnNames, with_derived
 from analytics.events.event_rows import EventRows
-from analytics.events.event_time import event_times
+from analytics.events.event_time import EVENT_TIME, event_times
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS, CallType, EventName
 from analytics.store.spill import SpillFile, SpillFolder
 
@@ -114,9 +114,13 @@ class HourEvents:
 
     def flat(self) -> pl.DataFrame:
         """All events, in order, flat with their ``event_time``; quicker than :meth:`events`."""
-        in_memory = [part.select(_FLAT) for part in (*self._parts, *self._new_frames())]
         read = (_flat(pl.read_parquet(file.path)) for file in self._files)
-        return pl.concat([NO_TIMED_EVENTS, *read, *in_memory]).sort(_IN_ORDER)
+        return pl.concat([NO_TIMED_EVENTS, *read, *self._in_memory()]).sort(_IN_ORDER)
+
+    def scan(self) -> list[pl.LazyFrame]:
+        """All events, flat with their ``event_time``, in no order; read when they are collected."""
+        in_files = [pl.scan_parquet(file.path).with_columns(event_time=EVENT_TIME) for file in self._files]
+        return [*(part.select(_FLAT) for part in in_files), *(part.lazy() for part in self._in_memory())]
 
     def spill(self, folder: SpillFolder, name: str) -> None:
         """Move what is in memory to a new file.
@@ -130,8 +134,7 @@ class HourEvents:
         """
         if self.n_in_memory:
             # Flat: most past hours are never read again, so nothing is derived for them.
-            flat = [part.select(_FLAT) for part in (*self._parts, *self._new_frames())]
-            self._files.append(folder.write(pl.concat(flat), name))
+            self._files.append(folder.write(pl.concat(self._in_memory()), name))
             self._parts, self._new, self._n_in_order = [], [], 0
 
     @property
@@ -142,6 +145,9 @@ class HourEvents:
     def _read(self) -> Iterator[pl.DataFrame]:
         yield from (with_derived(pl.read_parquet(file.path), self._own) for file in self._files)
         yield from self._enriched()
+
+    def _in_memory(self) -> list[pl.DataFrame]:
+        return [part.select(_FLAT) for part in (*self._parts, *self._new_frames())]
 
     def _new_frames(self) -> list[pl.DataFrame]:
         return [part.frame() for part in self._new]

@@ -158,6 +158,12 @@ class HourWindow:
         kept = (hour for hour in self.hours if hour in self._events_of_hour and (start is None or hour >= start))
         return (self._events_of_hour[hour].flat() for hour in kept)
 
+    def scan(self) -> list[pl.LazyFrame]:
+        """The events of all hours, flat with their ``event_time``, in no order; read when they are collected."""
+        return [
+            part for hour in self.hours if hour in self._events_of_hour for part in self._events_of_hour[hour].scan()
+        ]
+
     def _adopted(self, file: Path | None, hour: int, events: HourEvents) -> SpillFile | None:
         """The file as one of the store's own, if it has any."""
         # What is in memory must be the latest of an hour, so a file cannot come after it.

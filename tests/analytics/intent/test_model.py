@@ -27,6 +27,7 @@ from analytics.logit import design as intent_design, likelihood
 from analytics.logit.design import INTERCEPT, design_matrix, prepare
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import climb
+from analytics.logit.matrix import DesignMatrix
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named
 
 TRUTH = {
@@ -105,10 +106,10 @@ def test_every_number_equals_statsmodels(visits: pl.DataFrame, rtol: float):
 def test_collapsing_changes_no_result(monkeypatch: pytest.MonkeyPatch):
     """Every number of the results is the same to ten digits whether or not visits are collapsed."""
     collapsed, names = fit(DISCRETE), [signal.name for signal in FEW]
-    assert len(prepare(DISCRETE, names, ()).matrix) < DISCRETE.height / 4
+    assert prepare(DISCRETE, names, ()).matrix.n_rows < DISCRETE.height / 4
     monkeypatch.setattr(intent_design, "_MIN_VISITS_PER_PATTERN", DISCRETE.height)
     single = fit(DISCRETE)
-    assert len(prepare(DISCRETE, names, ()).matrix) == DISCRETE.height
+    assert prepare(DISCRETE, names, ()).matrix.n_rows == DISCRETE.height
     assert_frame_equal(collapsed.coefficients, single.coefficients, rel_tol=1e-10, abs_tol=1e-14)
     assert collapsed.auc_in_sample == pytest.approx(single.auc_in_sample, rel=1e-12)
     assert collapsed.pseudo_r2 == pytest.approx(single.pseudo_r2, rel=1e-10)
@@ -380,7 +381,7 @@ def test_with_many_requests_the_profile_is_walds_interval_and_not_worked_out():
     results = fit(visits)
     assert results.diagnostics.filter(interval="profile")["signal"].to_list() == ["careers_page_view"]
     design = prepare(visits, [signal.name for signal in FEW], DEFAULT_INTERACTIONS)
-    penalised = PenalisedLogit(design.matrix, design.n_visits, design.n_requests)
+    penalised = PenalisedLogit(design.matrix.dense(), design.n_visits, design.n_requests)
     for row in results.coefficients.with_row_index().filter(pl.col("signal") != "careers_page_view").to_dicts():
         ends = np.array(penalised.interval(row["index"], 0.95))
         assert np.abs(ends - [row["ci_low"], row["ci_high"]]).max() < 0.04 * row["standard_error"], row["signal"]
@@ -518,7 +519,7 @@ def test_steps_that_overshoot_are_shortened():
     """From a start far off, where full Newton steps run away, the search still ends at the maximum's closed form."""
     matrix = np.array([[1.0, 0.0], [1.0, 1.0]])
     n_visits, n_requests = np.array([1000.0, 1000.0]), np.array([20.0, 60.0])
-    found, converged = climb(matrix, n_visits, n_requests, np.array([4.0, 0.0]))
+    found, converged = climb(DesignMatrix.of(matrix), n_visits, n_requests, np.array([4.0, 0.0]))
     assert converged
     rates = np.log(n_requests / (n_visits - n_requests))
     np.testing.assert_allclose(found, [rates[0], rates[1] - rates[0]], rtol=1e-10)

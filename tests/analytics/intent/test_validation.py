@@ -98,8 +98,8 @@ def test_each_fold_is_predicted_by_a_fit_on_the_others():
     fold, p = folds_by_name(whose, 5), np.zeros(800)
     for number in range(5):
         left = fold != number
-        fitted = GLM(design.outcome[left], design.matrix[left], family=Binomial()).fit(tol=1e-13)
-        p[~left] = fitted.predict(design.matrix[~left])
+        fitted = GLM(design.outcome[left], design.matrix.dense()[left], family=Binomial()).fit(tol=1e-13)
+        p[~left] = fitted.predict(design.matrix.dense()[~left])
     expected = predictive_quality(p, np.ones(800), design.outcome, 5)
     scored = out_of_fold_quality(design, whose, start, 5)
     for score in ("auc", "brier", "log_loss", "calibration_slope", "calibration_intercept"):

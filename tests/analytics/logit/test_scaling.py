@@ -12,6 +12,7 @@ from made_up_visits import visits_of
 
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
+from analytics.logit.matrix import DesignMatrix
 from analytics.logit.scaling import Scaling
 from analytics.logit.separation import find_separation
 from analytics.signals.definitions import EverSeen, SessionLength
@@ -136,12 +137,12 @@ def test_seconds_since_1970_have_the_effect_of_hours():
 def test_scaling_there_and_back_changes_nothing():
     """Coefficients and covariances are converted to the scaled columns and back; moderate columns are not touched."""
     matrix = np.column_stack([np.ones(3), [0.0, 1.0, 0.0], [1e9, 2e9, 5e9], [2024.0, 2025.0, 2026.0]])
-    scaling, b = Scaling.of(matrix), np.array([0.5, -1.0, 2e-9, 0.3])
-    assert scaling.apply(matrix) @ scaling.scaled(b) == pytest.approx(matrix @ b)
+    scaling, b = Scaling.of(DesignMatrix.of(matrix)), np.array([0.5, -1.0, 2e-9, 0.3])
+    assert scaling.apply(DesignMatrix.of(matrix)) @ scaling.scaled(b) == pytest.approx(matrix @ b)
     assert scaling.coefficients(scaling.scaled(b)) == pytest.approx(b)
     there = scaling.scaled(np.eye(4)[2]), scaling.scaled(np.eye(4)[3])
     assert [scaling.coefficients(each).round(12).tolist() for each in there] == [[0, 0, 1, 0], [0, 0, 0, 1]]
-    moderate = np.array([[1.0, 0.0], [1.0, 5.0]])
+    moderate = DesignMatrix.of(np.array([[1.0, 0.0], [1.0, 5.0]]))
     assert Scaling.of(moderate).apply(moderate) is moderate
 
 
