@@ -19,7 +19,7 @@ from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
 from analytics.logit.design import Design
-from analytics.logit.matrix import ROWS_AT_ONCE, DesignMatrix, Floats, Integers
+from analytics.logit.matrix import MOST_WHOLE, ROWS_AT_ONCE, DesignMatrix, Floats, Integers
 from analytics.logit.scaling import Scaling
 from analytics.logit.separation import find_separation
 
@@ -83,7 +83,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
     scaled = replace(design, matrix=scaling.apply(design.matrix))
     try:
         # statsmodels makes several matrices of the size of the design, for which there may be no room.
-        single = design.pattern is None and design.matrix.n_rows <= ROWS_AT_ONCE
+        single = design.pattern is None and design.matrix.n_rows <= MOST_WHOLE
         b, inverse, converged = _by_visits(scaled) if single else _by_patterns(scaled)
     except (np.linalg.LinAlgError, Warning) as error:
         raise _separation(design) or ConvergenceError(

@@ -20,8 +20,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 """Arrays of numbers, for all modules of the model; shapes stand where they are used."""
 
-ROWS_AT_ONCE: Final = 1 << 17
-"""Rows of a block: with 20 terms it takes 21 MB."""
+MOST_WHOLE: Final = 1 << 17
+"""Rows up to which the matrix is made whole, and kept: with 20 terms it takes 21 MB."""
+
+ROWS_AT_ONCE: Final = 1 << 14
+"""Rows of a block of a larger one, which then stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,7 @@ class DesignMatrix:
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
         """The whole in blocks of rows: which rows, and their values."""
-        if self.n_rows <= ROWS_AT_ONCE:
+        if self.n_rows <= MOST_WHOLE:
             yield slice(0, self.n_rows), self._whole
             return
         for begin in range(0, self.n_rows, ROWS_AT_ONCE):
@@ -103,7 +106,7 @@ class DesignMatrix:
 
     def dense(self) -> Floats:
         """The whole as one array."""
-        return self._whole if self.n_rows <= ROWS_AT_ONCE else self.rows(slice(None))
+        return self._whole if self.n_rows <= MOST_WHOLE else self.rows(slice(None))
 
     @cached_property
     def _whole(self) -> Floats:
