@@ -24,7 +24,7 @@ from analytics.sessions.timeline import VISITOR
 from analytics.sessions.visits import Settled, begins_in, read_visits
 from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS, AnalyticsSettings
 from analytics.signals.arms import arm_signals
-from analytics.signals.definitions import ConversionUnit, Signal
+from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit, Signal
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
@@ -171,19 +171,23 @@ class Analysis:
     @cached_property
     def visits(self) -> pl.DataFrame:
         """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
-        rows, settled = self._read_visits
-        finished = settled.finish(rows, self._signals, self._observed_until, conversion_unit=self._conversion_unit)
-        return (finished if self._window is None else finished.filter(begins_in(self._window))).collect()
+        return self._finished(pl.concat(self._read_visits[0])).collect()
+
+    def _finished(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The visit table of rows of some or all parts."""
+        settled, unit = self._read_visits[1], self._conversion_unit
+        finished = settled.finish(rows, self._signals, self._observed_until, conversion_unit=unit)
+        return finished if self._window is None else finished.filter(begins_in(self._window))
 
     @cached_property
-    def _read_visits(self) -> tuple[pl.LazyFrame, Settled]:
+    def _read_visits(self) -> tuple[list[pl.LazyFrame], Settled]:
         """The visits of all parts, as far as they do not depend on others, and what they depend on."""
         rows, settled = [], []
         for table in self._prepared:
             read = read_visits(table, self._signals)
             rows.append(self._prepared.keep(read.rows))
             settled.append(replace(read, rows=read.rows.clear()))
-        return pl.concat(rows), Settled.of(settled)
+        return rows, Settled.of(settled)
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
@@ -207,13 +211,34 @@ class Analysis:
             if reason := next(self._prepared.facts.names.no_requests(), None):
                 raise OneOutcomeError(reason) from None
             raise
-        n_left_out = self.visits.height - self._visits_in_one_arm.height
+        n_left_out = self._n_in_several_arms
         warning = f"{n_left_out:,} visits of visitors in several arms of an experiment are left out"
         return replace(results, warnings=(*results.warnings, warning)) if n_left_out else results
 
     @cached_property
     def _visits_in_one_arm(self) -> pl.DataFrame:
-        return self._in_one_arm(self.visits, pl.col("anonymous_id"))
+        """The visits to fit: of events in parts, only the columns and rows that a fit needs."""
+        if isinstance(self._prepared, PreparedEvents):
+            return self._in_one_arm(self.visits, pl.col("anonymous_id"))
+        wanted = ["anonymous_id", "account", *(signal.name for signal in self._signals), *VISIT_OUTCOME_COLUMNS]
+        eligible = pl.col("at_risk") & ~pl.col("censored")
+        tables = (self._finished(rows).filter(eligible).select(wanted).collect() for rows in self._read_visits[0])
+        return pl.concat(self._in_one_arm(table, pl.col("anonymous_id")) for table in tables)
+
+    @property
+    def n_requests_left_out(self) -> int:
+        """Visits with a request that came after the first of their account, which the intent model leaves out."""
+        left_out = pl.col("requested_demo") & ~pl.col("at_risk")
+        return sum(self._finished(rows).select(left_out.sum()).collect().item() for rows in self._read_visits[0])
+
+    @property
+    def _n_in_several_arms(self) -> int:
+        """Visits of visitors in several arms of an experiment."""
+        several = self.experiments.in_several_arms["visitor"]
+        if several.is_empty():
+            return 0
+        is_one = pl.col("anonymous_id").is_in(several.implode())
+        return sum(self._finished(rows).select(is_one.sum()).collect().item() for rows in self._read_visits[0])
 
     def _in_one_arm(self, table: pl.DataFrame, visitor: pl.Expr) -> pl.DataFrame:
         several = self.experiments.in_several_arms["visitor"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,10 +51,29 @@ class FitContext:
         """Cluster name of each visit: its account, else its visitor."""
         return cluster_names(self.people)
 
-    @property
+    @cached_property
     def n_clusters(self) -> int | None:
         """Number of clusters; None where visits are taken as independent."""
         return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    def without_visits(self) -> FitContext:
+        """The same fit for tests and curves, which need no visits unless the likelihood is penalised."""
+        if self.estimate.estimator == "firth":
+            return self
+        nothing = np.empty(0)
+        design = replace(
+            self.design,
+            matrix=self.design.matrix.take(slice(0)),
+            n_visits=nothing,
+            n_requests=nothing,
+            outcome=nothing,
+            pattern=None,
+        )
+        clusters = None if self.n_clusters is None else np.array([self.n_clusters - 1])
+        fit = replace(self.estimate.fit, p_request=nothing)
+        return replace(
+            self, design=design, estimate=replace(self.estimate, fit=fit), clusters=clusters, people=self.people.clear()
+        )
 
     @cached_property
     def nonrobust_standard_error(self) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Final, Literal
@@ -174,10 +174,13 @@ class SessionLengthComparison:
 
     def _row(self, form: SessionForm) -> dict[str, object]:
         try:
-            basis = self._fit_of(form).basis
+            fit = self._fit_of(form)
+            basis = fit.basis
             quality = out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, 5)
         except IntentModelError as error:
             return {"form": form, "not_available": str(error)}
+        # Curves and tests need no visits, and four forms of them take much memory.
+        self._fits[form] = replace(fit, basis=basis.without_visits())
         n_terms, log_likelihood = len(basis.design.terms), basis.estimate.fit.log_likelihood
         return {
             "form": form,

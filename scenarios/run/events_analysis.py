@@ -88,8 +88,7 @@ class EventsAnalysis:
             yield f"{n:,} events claimed a time after their arrival: they count at the arrival"
 
     def _requests_left_out(self) -> Iterator[str]:
-        left_out = self.analysis.visits.filter(pl.col("requested_demo") & ~pl.col("at_risk")).height
-        if left_out:
+        if left_out := self.analysis.n_requests_left_out:
             yield (
                 f"{left_out:,} demo requests came after the first one of their account; the intent model leaves these "
                 "visits out (--conversion-unit visitor keeps them)"
