@@ -9,7 +9,7 @@ from .identity import (
 from .partitions import (
     ANALYSED_COLUMNS as ANALYSED_COLUMNS,
     PART as PART,
-    KeyedEvents as KeyedEvents,
+    PartsByPerson as PartsByPerson,
     partitions_by_visitor as partitions_by_visitor,
 )
 from .persons import Identities as Identities, Persons as Persons

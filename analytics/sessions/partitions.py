@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,30 +68,41 @@ def partitions_by_visitor(
     Raises:
         AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
     """
-    keyed = KeyedEvents.of(events.lazy(), n_parts, columns=columns, stitch=stitch)
-    if keyed.n_impossible:
+    frame = events.lazy()
+    parts = PartsByPerson.of(frame, n_parts, columns=columns, stitch=stitch)
+    if parts.n_impossible:
         warnings.warn(
-            f"{keyed.n_impossible:,} events are in no part: a wrong clock must have set their times", stacklevel=2
+            f"{parts.n_impossible:,} events are in no part: a wrong clock must have set their times", stacklevel=2
         )
     for number in range(n_parts):
-        yield keyed.events.filter(pl.col(PART) == number).drop(PART).collect(engine="streaming")
+        yield parts.numbered(frame).filter(pl.col(PART) == number).drop(PART).collect(engine="streaming")
 
 
 @dataclass(frozen=True, eq=False)
-class KeyedEvents:
-    """Events with the part to which their person belongs.
+class PartsByPerson:
+    """In which part each event is, so that all events of a person are in one.
 
     Args:
-        events: The events without those of impossible clocks, with the number of the part in the column :data:`PART`.
-        n_impossible: How many events are of impossible clocks.
+        names: Columns of the events.
+        columns: Columns to keep, if present.
+        n_parts: Number of parts.
+        n_impossible: Events of impossible clocks, which are in no part.
+        bulk: Which these are; None where there are none.
+        doubtful: Columns of identifiers with texts that stand for nobody.
+        persons: By column of identifiers, the key of the person of those that are one person's with others.
     """
 
-    events: pl.LazyFrame
+    names: Sequence[str]
+    columns: Sequence[str]
+    n_parts: int
     n_impossible: int
+    bulk: Bulk | None
+    doubtful: Sequence[str]
+    persons: Mapping[str, pl.DataFrame]
 
     @classmethod
-    def of(cls, frame: pl.LazyFrame, n_parts: int, *, columns: Sequence[str], stitch: bool) -> KeyedEvents:
-        """Key events; the arguments are those of :func:`partitions_by_visitor`.
+    def of(cls, frame: pl.LazyFrame, n_parts: int, *, columns: Sequence[str], stitch: bool) -> PartsByPerson:
+        """Look through all events; the arguments are those of :func:`partitions_by_visitor`.
 
         Raises:
             AnalyticsError: ``n_parts`` is below 1, or the events have no column of visitors.
@@ -104,19 +115,40 @@ class KeyedEvents:
             raise AnalyticsError(
                 f"the events have none of the columns {', '.join(VISITOR_COLUMNS)}, which identify visitors"
             )
-        possible, n_impossible = _possible(frame, names)
-        keyed = _with_key(possible, found, stitch=stitch)
+        bulk, n_impossible = _impossible(frame, names)
+        # Texts that stand for nobody are rare, and to look for them once costs less than to do so in every part.
+        texts = frame.select(pl.col(name).cast(pl.String) for name in found)
+        doubtful = texts.select(in_doubt(name).any() for name in found).collect(engine="streaming").row(0, named=True)
+        seen = identifiers_seen_together(frame) if stitch else None
+        persons = keys_of_members(seen) if seen is not None and join_somebody(seen) else {}
+        return cls(names, columns, n_parts, n_impossible, bulk, [name for name in found if doubtful[name]], persons)
+
+    def numbered(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """All or some of the events with the number of their part, from 0, in the column :data:`PART`."""
+        found = [name for name in VISITOR_COLUMNS if name in self.names]
+        if self.bulk is not None:
+            frame = frame.with_columns(_times(self.names))
+            frame = frame.filter(~self.bulk.impossible(pl.col(_TIME), pl.col(_ARRIVAL)))
+        keyed = frame.with_columns(pl.col(name).cast(pl.String).alias(f"{_KEY}{name}") for name in found)
+        keyed = keyed.with_columns(identifiers(f"{_KEY}{name}") for name in self.doubtful)
+        for name, table in self.persons.items():
+            if name in found:
+                person = table.rename({name: f"{_KEY}{name}", "key": f"{_KEY}person of {name}"})
+                keyed = keyed.join(person.lazy(), on=f"{_KEY}{name}", how="left", maintain_order="left")
+        # The browser first: where it is known, its person is also that of the user.
+        kinds = ("person of ", "") if self.persons else ("",)
+        key = pl.coalesce(f"{_KEY}{kind}{name}" for name in found for kind in kinds)
         # No result depends on which part a person is in, so the hash may differ between versions of Polars.
-        part = (pl.col(_KEY).hash() % n_parts).alias(PART)
-        kept = [pl.col(name) for name in names if name in columns]
-        if "extra" in names and "extra" not in columns:
+        part = (key.hash() % self.n_parts).alias(PART)
+        kept = [pl.col(name) for name in self.names if name in self.columns]
+        if "extra" in self.names and "extra" not in self.columns:
             # Of all that, visits need to know only whether a server sent the event.
             kept.append(sent_by_channel().alias("extra"))
-        return cls(keyed.select(*kept, part), n_impossible)
+        return keyed.select(*kept, part)
 
 
-def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> tuple[pl.LazyFrame, int]:
-    """Leave out the events of impossible clocks, and count them."""
+def _impossible(frame: pl.LazyFrame, names: Sequence[str]) -> tuple[Bulk | None, int]:
+    """What tells the events of impossible clocks, and how many there are."""
     timed = frame.with_columns(_times(names))
     time, arrival = pl.col(_TIME), pl.col(_ARRIVAL)
     in_no_year = Bulk().impossible(time, arrival)
@@ -124,12 +156,11 @@ def _possible(frame: pl.LazyFrame, names: Sequence[str]) -> tuple[pl.LazyFrame, 
     first, span, n = seen.collect(engine="streaming").row(0)
     # Nearly always, so that only the times are read, and none is kept.
     if first is None or not (n or span > FARTHEST):
-        return frame, 0
+        return None, 0
     who = [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in VISITOR_COLUMNS]
     facts = timed.select(time.alias("event_time"), arrival, *who).collect(engine="streaming")
     bulk = bulk_of(facts, arrival)
-    n_impossible = int(facts.select(bulk.impossible(arrival=arrival).sum()).item())
-    return timed.filter(~bulk.impossible(time, arrival)), n_impossible
+    return bulk, int(facts.select(bulk.impossible(arrival=arrival).sum()).item())
 
 
 def _times(names: Sequence[str]) -> list[pl.Expr]:
@@ -144,22 +175,3 @@ def _times(names: Sequence[str]) -> list[pl.Expr]:
 
     read_times = given.map_batches(read, pl.Struct({_TIME: UTC_MS, _ARRIVAL: UTC_MS}), is_elementwise=True)
     return [read_times.struct.field(name) for name in (_TIME, _ARRIVAL)]
-
-
-def _with_key(frame: pl.LazyFrame, found: Sequence[str], *, stitch: bool) -> pl.LazyFrame:
-    """Add a text that all events of a person, and no others, have in common."""
-    # Texts that stand for nobody are rare, and to look for them once costs less than to do so in every part.
-    texts = frame.select(pl.col(name).cast(pl.String) for name in found)
-    doubtful = texts.select(in_doubt(name).any() for name in found).collect(engine="streaming").row(0, named=True)
-    keyed = frame.with_columns(pl.col(name).cast(pl.String).alias(f"{_KEY}{name}") for name in found)
-    keyed = keyed.with_columns(identifiers(f"{_KEY}{name}") for name in found if doubtful[name])
-    keys = [pl.col(f"{_KEY}{name}") for name in found]
-    seen = identifiers_seen_together(frame) if stitch else None
-    if seen is not None and join_somebody(seen):
-        of_members = {name: table for name, table in keys_of_members(seen).items() if name in found}
-        for name, table in of_members.items():
-            person = table.rename({name: f"{_KEY}{name}", "key": f"{_KEY}person of {name}"})
-            keyed = keyed.join(person.lazy(), on=f"{_KEY}{name}", how="left", maintain_order="left")
-        # The browser first: where it is known, its person is also that of the user.
-        keys = [pl.col(f"{_KEY}{each}") for name in found for each in (f"person of {name}", name)]
-    return keyed.with_columns(pl.coalesce(keys).alias(_KEY))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Final
+from weakref import finalize
 
 import polars as pl
 
@@ -16,7 +19,7 @@ from analytics.events.enrichment import enrich
 from analytics.events.pages import with_pages
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.bots import tag_bots
-from analytics.sessions.partitions import ANALYSED_COLUMNS, PART, KeyedEvents
+from analytics.sessions.partitions import ANALYSED_COLUMNS, PART, PartsByPerson
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import IS_HUMAN
@@ -164,26 +167,31 @@ class PreparedEvents:
 
 
 class EventsInParts:
-    """Events as they are counted, in files: all events of a person are in one part, and one part is in memory.
+    """Events as they are counted, in temporary files: all events of a person are in one part, and one is in memory.
+
+    The files last as long as this object.
 
     Args:
-        events: The flat events with their ``event_time``, each once, in any order.
+        events: Returns the flat events with their ``event_time``, each once, in any order, as tables to be read one
+            after the other.
         n_parts: Number of parts, at least 1.
-        folder: An empty folder for the parts, which the caller removes.
         settings: Choices of the analyst.
         arm_shares: Planned share of each arm by experiment.
+        folder: Where the files are; the system's folder for such unless given.
     """
 
     def __init__(
         self,
-        events: Callable[[], pl.LazyFrame],
+        events: Callable[[], Sequence[pl.LazyFrame]],
         n_parts: int,
-        folder: Path,
         settings: AnalyticsSettings,
         arm_shares: Mapping[str, Mapping[str, float]] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self._read, self._n_parts, self._folder = events, n_parts, folder
+        self._read, self._n_parts = events, n_parts
         self._settings, self._arm_shares = settings, arm_shares
+        self._folder = Path(mkdtemp(prefix="funnelsim-", dir=folder))
+        finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._n_kept = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -198,7 +206,7 @@ class EventsInParts:
     @property
     def persons(self) -> Persons:
         """The persons of all events; reads them all, and more than fits into memory fails."""
-        return Persons(self._read().collect())
+        return Persons(pl.concat(self._read()).collect())
 
     @property
     def experiments(self) -> ExperimentArms:
@@ -219,29 +227,37 @@ class EventsInParts:
         """Write a table that was made of the events, and return it to be read from there."""
         self._n_kept += 1
         path = self._folder / f"kept-{self._n_kept:06}.parquet"
-        table.write_parquet(path, compression="lz4")
+        _write_part(table, path)
         return pl.scan_parquet(path)
 
     @cached_property
     def _prepared(self) -> tuple[EventFacts, ExperimentArms, int]:
         """Write the parts; return the facts, the arms and the number of impossible times."""
-        events, stitch = self._read(), self._settings.stitch
-        columns = (*ANALYSED_COLUMNS, *_IN_ORDER)
-        keyed = KeyedEvents.of(events, self._n_parts, columns=columns, stitch=stitch)
+        sources, columns = self._read(), (*ANALYSED_COLUMNS, *_IN_ORDER)
+        parts = PartsByPerson.of(pl.concat(sources), self._n_parts, columns=columns, stitch=self._settings.stitch)
         cut = self._folder / "cut"
-        # One pass: to filter each part would read all events as often as there are parts.
-        keyed.events.sink_parquet(pl.PartitionBy(cut, key=PART, include_key=False), compression="lz4", mkdir=True)
+        cut.mkdir()
+        # One table after the other: to filter each part would read all events as often as there are parts.
+        for place, source in enumerate(sources):
+            of_source = parts.numbered(source).collect().partition_by(PART, as_dict=True, include_key=False)
+            for (number,), events in of_source.items():
+                _write_part(events, cut / f"{number:04}-{place:06}.parquet")
         facts, arms = [], []
         for number in range(self._n_parts):
-            files = sorted(cut.glob(f"*={number}/*.parquet"))
-            flat = pl.read_parquet(files) if files else keyed.events.drop(PART).head(0).collect()
+            files = sorted(cut.glob(f"{number:04}-*.parquet"))
+            flat = pl.read_parquet(files) if files else parts.numbered(sources[0]).drop(PART).head(0).collect()
             part = PreparedEvents(flat.sort(_IN_ORDER).clone, self._settings, self._arm_shares, possible_only=True)
-            part.events.write_parquet(self._part(number), compression="lz4")
+            _write_part(part.events, self._part(number))
             facts.append(EventFacts.of(part))
             arms.append(part.experiments.without_events())
             for file in files:
                 file.unlink()
-        return add_up(facts), ExperimentArms.joined(arms), keyed.n_impossible
+        return add_up(facts), ExperimentArms.joined(arms), parts.n_impossible
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:04}.parquet"
+
+
+def _write_part(table: pl.DataFrame, path: Path) -> None:
+    """Write a part to a temporary file."""
+    table.write_parquet(path, compression="lz4", statistics=False)

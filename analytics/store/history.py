@@ -43,9 +43,9 @@ class EventHistory:
         flat = pl.concat([NO_TIMED_EVENTS, *self._left.flat(), *self.store.snapshot().events])
         return with_derived(flat)
 
-    def scan(self) -> pl.LazyFrame:
-        """All accepted events so far, flat with their ``event_time``, in no order; read when they are collected."""
-        return pl.concat([NO_TIMED_EVENTS.lazy(), *self._left.scan(), *self.store.scan()])
+    def scan(self) -> list[pl.LazyFrame]:
+        """All accepted events so far, flat with their ``event_time``, in tables to be read one after the other."""
+        return [*self._left.scan(), *self.store.scan(), NO_TIMED_EVENTS.lazy()]
 
 
 class _LeftHours:
