@@ -7,7 +7,7 @@ from files, so that the results are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -28,7 +28,7 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit,
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
-from analytics.statistics.prepared_events import EventsInParts, PreparedEvents
+from analytics.statistics.prepared_events import ChangedParts, EventsInParts, PreparedEvents
 from analytics.statistics.segment_content import SegmentContent, segment_content
 from analytics.statistics.traffic import Question
 
@@ -261,7 +261,7 @@ class Analysis:
         except IntentModelError:
             by_visit = None  # fitted again there, so that its reason stands beside those of the others
         return models.compare_analyses(
-            _Each(self._prepared, lambda table: self._in_one_arm(table, VISITOR)),
+            ChangedParts(self._prepared, lambda table: self._in_one_arm(table, VISITOR)),
             self._model,
             self._truth,
             visits=self._visits_in_one_arm,
@@ -353,16 +353,6 @@ def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
     if "page_group" not in {dimension.name for dimension in dimensions}:
         return []
     return [dimension for dimension in dimensions if dimension.touch == "first"]
-
-
-class _Each:
-    """Parts of events, each changed as it is read; can be read again and again."""
-
-    def __init__(self, parts: Iterable[pl.DataFrame], change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-        self._parts, self._change = parts, change
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return map(self._change, self._parts)
 
 
 class Charts:

@@ -16,6 +16,11 @@ from .page_coverage import (
     PageCounts as PageCounts,
     PageCoverage as PageCoverage,
 )
-from .prepared_events import EventFacts as EventFacts, EventsInParts as EventsInParts, PreparedEvents as PreparedEvents
+from .prepared_events import (
+    ChangedParts as ChangedParts,
+    EventFacts as EventFacts,
+    EventsInParts as EventsInParts,
+    PreparedEvents as PreparedEvents,
+)
 from .segment_content import SegmentContent as SegmentContent, categories as categories
 from .traffic import Question as Question

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from scenarios.config.library import library_names, study_names
 
@@ -88,6 +89,34 @@ AnalysisConfig = Annotated[
         help="Scenario (file or name) whose section 'analytics' is used.",
         autocompletion=complete_scenario,
     ),
+]
+
+
+def bytes_of(size: str) -> int:
+    """The number of bytes of a size of memory.
+
+    Args:
+        size: Such as ``4GB``, ``500 MiB`` or a number of bytes.
+
+    Raises:
+        typer.BadParameter: It is no size.
+
+    >>> bytes_of("4GB"), bytes_of("2 KiB")
+    (4000000000, 2048)
+    """
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(size))
+    except ValidationError:
+        raise typer.BadParameter(f"{size!r} is no size such as 4GB or 500MB") from None
+
+
+Analysed = Annotated[
+    bool, typer.Option(help="Analyse the events and write the report, in parts if they do not fit into memory.")
+]
+
+Memory = Annotated[
+    int | None,
+    typer.Option(parser=bytes_of, metavar="SIZE", help="Memory that the analysis may take, such as 4GB; else all."),
 ]
 
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by default the scenario's own.")]

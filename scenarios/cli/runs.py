@@ -13,11 +13,13 @@ from analytics.io.reading import EventFormat
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from scenarios.cli.options import (
+    Analysed,
     AnalysisConfig,
     AnalysisOverrides,
     Executor,
     InputFormat,
     JsonOutput,
+    Memory,
     OutputFolder,
     Overrides,
     PagesFile,
@@ -64,9 +66,8 @@ def run(
         ),
     ] = None,
     executor: Executor = None,
-    analysis: Annotated[
-        bool, typer.Option(help="Analyse the events and write the report, if they fit into memory.")
-    ] = True,
+    analysis: Analysed = True,
+    memory: Memory = None,
     json: JsonOutput = False,
 ) -> Output:
     """Simulate a scenario and write a run folder with a report."""
@@ -80,6 +81,7 @@ def run(
             seed=seed,
             events=events,
             analyse=analysis,
+            memory=memory,
             pool=pool,
             progress=bar.share,
             announce=bar.announce,

@@ -24,4 +24,5 @@ from .versions import (
     available_bytes as available_bytes,
     installed_version as installed_version,
     no_room_to_analyse as no_room_to_analyse,
+    parts_to_analyse as parts_to_analyse,
 )

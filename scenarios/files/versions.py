@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib import metadata
 from typing import Final
@@ -29,23 +30,44 @@ def versions() -> dict[str, str]:
 _BYTES_AN_EVENT: Final = 850
 """Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
 
+_BYTES_OF_VISITS: Final = 170
+"""Memory for each event that an analysis in parts takes for visits and their fits, measured likewise."""
 
-def no_room_to_analyse(n_events: int) -> str | None:
-    """Explain why so many events do not fit into memory; None if they fit.
+_MOST_EVENTS_A_PART: Final = 1_000_000
+"""Parts are not larger than that: larger ones would be no faster."""
+
+
+def parts_to_analyse(n_events: int, memory: int | None = None) -> int:
+    """In how many parts so many events are analysed; 1 where all fit into memory, 0 where not even their visits do.
 
     Args:
         n_events: Number of events.
+        memory: Bytes that the analysis may take; what is free unless given.
 
-    >>> no_room_to_analyse(10) is None
-    True
+    >>> parts_to_analyse(10), parts_to_analyse(2_000_000, 10**9), parts_to_analyse(2_000_000, 10**8)
+    (1, 3, 0)
     """
-    needed, available = n_events * _BYTES_AN_EVENT, available_bytes()
-    if needed <= available:
-        return None
+    limit = available_bytes() if memory is None else memory
+    if n_events * _BYTES_AN_EVENT <= limit:
+        return 1
+    left = limit - n_events * _BYTES_OF_VISITS
+    if left <= 0:
+        return 0
+    return math.ceil(n_events / min(left / _BYTES_AN_EVENT, _MOST_EVENTS_A_PART))
+
+
+def no_room_to_analyse(n_events: int, memory: int | None = None) -> str:
+    """Why so many events are not analysed, where they have no parts that fit into memory.
+
+    Args:
+        n_events: Number of events.
+        memory: Bytes that the analysis may take; what is free unless given.
+    """
+    needed, limit = n_events * _BYTES_OF_VISITS, available_bytes() if memory is None else memory
     return (
-        f"the analysis of {n_events:,} events takes about {needed / 1e9:.1f} GB of memory, and "
-        f"{available / 1e9:.1f} GB are free; the events are there, "
-        "for a larger machine or a part of them (funnelsim analyze)"
+        f"the analysis of {n_events:,} events takes more than {needed / 1e9:.1f} GB of memory, and "
+        f"{limit / 1e9:.1f} GB are {'free' if memory is None else 'allowed'}; the events are there, for a larger "
+        "machine or a part of them (funnelsim analyze)"
     )
 
 

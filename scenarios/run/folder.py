@@ -12,7 +12,7 @@ from analytics.store.history import EventHistory
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import new_folder
 from scenarios.files.event_files import EventsFormat, LabelParts, NdjsonFile, ParquetParts
-from scenarios.files.versions import no_room_to_analyse
+from scenarios.files.versions import no_room_to_analyse, parts_to_analyse
 from scenarios.run.pools import Pool
 from scenarios.run.run import Run, write_results
 from scenarios.run.running import simulate
@@ -40,6 +40,7 @@ def run_to_folder(
     replication: int = 0,
     events: EventsFormat = "parquet",
     analyse: bool = True,
+    memory: int | None = None,
     pool: Pool | None = None,
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
@@ -52,8 +53,10 @@ def run_to_folder(
         seed: Seed of this run; the scenario's own if not given.
         replication: Which of the independent repetitions with this seed.
         events: Form in which the events are kept; ``none`` keeps results only.
-        analyse: Analyse the events and write the report. Where they do not fit into memory this is left out, and the
-            manifest gives the reason under ``not_analysed``.
+        analyse: Analyse the events and write the report. Events that do not fit into memory are analysed in parts, with
+            the same results. Where not even their visits fit, this is left out, and the manifest gives the reason under
+            ``not_analysed``.
+        memory: Bytes that the analysis may take; what is free unless given.
         pool: Workers to share the run; they must see the folder.
         progress: Called now and then with the share of the clock that has passed, from 0 to 1.
         announce: Called with each step that begins after the simulation.
@@ -97,7 +100,7 @@ def run_to_folder(
         finally:
             for sink in sinks:
                 sink.close()
-        manifest = _write(working, run, record if events == "parquet" else None, announce, analyse=analyse)
+        manifest = _write(working, run, record if events == "parquet" else None, announce, memory, analyse=analyse)
         # Before the folder takes its name: a run folder holds no hidden parts.
         shutil.rmtree(parts_folder)
     labels.moved_to(folder / "labels.parquet")
@@ -106,7 +109,13 @@ def run_to_folder(
 
 
 def _write(
-    folder: Path, run: Run, record: ParquetParts | None, announce: Callable[[str], None], *, analyse: bool
+    folder: Path,
+    run: Run,
+    record: ParquetParts | None,
+    announce: Callable[[str], None],
+    memory: int | None,
+    *,
+    analyse: bool,
 ) -> dict[str, Any]:
     """Write the results, and the events of a record into one Parquet file; return the manifest.
 
@@ -115,9 +124,11 @@ def _write(
         run: The run.
         record: Parts of the events; None where they are not written to Parquet.
         announce: Called with each step that begins.
-        analyse: As for :func:`run_to_folder`.
+        memory: As for :func:`run_to_folder`.
+        analyse: Likewise.
     """
-    no_room = no_room_to_analyse(run.store.counts.accepted) if analyse else None
+    run.n_parts = parts_to_analyse(run.store.counts.accepted, memory)
+    no_room = no_room_to_analyse(run.store.counts.accepted, memory) if analyse and not run.n_parts else None
     # Polars writes the events while the people are drawn once more.
     with ThreadPoolExecutor(1) as beside:
         saving = None if record is None else beside.submit(record.save, folder / "events.parquet")

@@ -14,6 +14,7 @@ import polars as pl
 
 from analytics import html, report
 from analytics.analysis import Analysis
+from analytics.statistics.prepared_events import EventsInParts
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
 from scenarios.config.description import component_rows, resolved_intercept
@@ -66,6 +67,7 @@ class Run(RunView):
         window: The hours that statistics, visits and measures of the sales desk are about.
         classes: Which components, probes, decision model and class of visitors took part, by their places in the
             scenario.
+        n_parts: In how many parts the events are analysed, one after the other; 1 where all fit into memory.
 
     >>> from scenarios import Scenario
     >>> run = Scenario.load("baseline", {"clock.hours": 1}).run(seed=8)
@@ -85,6 +87,7 @@ class Run(RunView):
     timings: Timings
     window: Window = WHOLE
     classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
+    n_parts: int = 1
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
@@ -114,7 +117,7 @@ class Run(RunView):
     @cached_property
     def analysis(self) -> Analysis:
         """Statistics, visits and intent model of the accepted events, over the simulated period."""
-        return run_analysis(self.accepted, self.scenario, self.truth, self.window)
+        return run_analysis(self.accepted, self.scenario, self.truth, self.window, self.n_parts)
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
@@ -224,7 +227,9 @@ class Run(RunView):
         }
 
 
-def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Truth, window: Window = WHOLE) -> Analysis:
+def run_analysis(
+    accepted: EventHistory, scenario: ScenarioSettings, truth: Truth, window: Window = WHOLE, n_parts: int = 1
+) -> Analysis:
     """Return the analysis of a run, which is computed when it is used.
 
     Args:
@@ -232,10 +237,15 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         scenario: The scenario that was run.
         truth: The true coefficients.
         window: The hours that statistics and visits are about.
+        n_parts: In how many parts the events are analysed.
     """
     start, settings = scenario.clock.start, scenario.analysis
+    arm_shares = {
+        name: {arm: settings.share for arm, settings in experiment.arms.items()}
+        for name, experiment in scenario.experiments.items()
+    }
     return Analysis(
-        accepted.frame,
+        accepted.frame if n_parts == 1 else EventsInParts(accepted.scan, n_parts, settings, arm_shares),
         settings,
         truth=known_truth(truth, settings),
         why_truth_unknown=truth.why_unknown,
@@ -243,10 +253,7 @@ def run_analysis(accepted: EventHistory, scenario: ScenarioSettings, truth: Trut
         observed_until=start + timedelta(hours=scenario.clock.hours),
         conversion_unit=scenario.intent.conversion_unit,
         window=None if window.is_whole else window.period(scenario.clock),
-        arm_shares={
-            name: {arm: settings.share for arm, settings in experiment.arms.items()}
-            for name, experiment in scenario.experiments.items()
-        },
+        arm_shares=arm_shares,
     )
 
 
@@ -281,7 +288,7 @@ def write_results(
         folder: An existing folder.
         run: The run.
         announce: Called with each step that begins.
-        analyse: Analyse the events too (statistics, model, claims, report). All of them must fit into memory.
+        analyse: Analyse the events too (statistics, model, claims, report).
         no_room: Why they do not fit, for the manifest.
 
     Returns:
