@@ -28,6 +28,7 @@ from simulator.replication.delivered_hours import DeliveredHours
 from simulator.replication.generator import EventGenerator, what_happened
 from simulator.replication.outcome import Outcome
 from simulator.replication.pending_hours import PendingHours
+from simulator.replication.planned_people import PlannedPeople
 from simulator.replication.run_state import RunState
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.desk import SalesDesk
@@ -74,6 +75,7 @@ class Model:
             for a subclass of :class:`Visitor`, and ``interacting`` otherwise; the scenario's own unless given.
         sinks: Receive the events, an hour at a time; they are kept in memory unless sinks are given.
         labels: Stores the faults of events; in memory unless given.
+        people: Keeps the people as they are drawn; unless given, they are drawn again for the table of people.
 
     Attributes:
         world: Settings of the world.
@@ -110,6 +112,7 @@ class Model:
         active_agents: ActiveAgents | None = None,
         sinks: Sequence[Sink] | None = None,
         labels: LabelKeeper | None = None,
+        people: PlannedPeople | None = None,
     ) -> None:
         # A scenario may be a world with a name: what it calls its world comes first.
         world: WorldSettings = getattr(scenario, "world", None) or scenario  # type: ignore[assignment]
@@ -128,13 +131,16 @@ class Model:
         self._kept = CollectingSink()
         self._sinks = [self._kept] if sinks is None else list(sinks)
         self.label_keeper = KeptLabels() if labels is None else labels
+        self._people = people
         self._start(Streams(seed, replication))
 
     def _start(self, streams: Streams) -> None:
         """Build the world at the start of its clock."""
         # With components, all visitors are objects: what components may not know about is then tested too.
         wakes_all = self.active_agents == "all" and (self._visitor is not Visitor or bool(self._given))
-        generator = EventGenerator(self.world, streams, self._intercept, self._given, wakes_all=wakes_all)
+        generator = EventGenerator(
+            self.world, streams, self._intercept, self._given, wakes_all=wakes_all, people=self._people
+        )
         self._generator, self._state = generator, RunState(self.world, generator, self._visitor)
         self._pending, self._hour = PendingHours(), 0
         self._delivered = DeliveredHours(generator, self._sinks, self.label_keeper)
@@ -344,7 +350,9 @@ class Model:
         # Only runs without page-by-page agents have a part that workers can do.
         if self.active_agents == "all":
             raise ValueError("a run whose visitors are all active cannot be shared; give active_agents='interacting'")
-        spec = RunSpec(self.world, self.seed, self.replication, self._intercept, self._given, self.classes)
+        spec = RunSpec(
+            self.world, self.seed, self.replication, self._intercept, self._given, self.classes, self._people
+        )
         run_state = self._state
         shared = SharedRun(spec, run_state, executor, n_workers=n_workers, folder=folder, work=work)
         tally, n_hours = Counter[str](), self.world.clock.hours

@@ -16,6 +16,7 @@ from scenarios.files.versions import no_room_to_analyse, parts_to_analyse
 from scenarios.run.pools import Pool
 from scenarios.run.run import Run, write_results
 from scenarios.run.running import simulate
+from simulator.replication.planned_people import PlannedPeople
 
 
 def default_folder(scenario: ScenarioSettings, seed: int) -> Path:
@@ -81,7 +82,7 @@ def run_to_folder(
     with new_folder(folder) as working:
         # Within the working folder, so that a run that fails removes the parts too.
         parts_folder = working / ".parts"
-        for name in ("events", "labels"):
+        for name in ("events", "labels", "people"):
             (parts_folder / name).mkdir(parents=True)
         record, labels = ParquetParts(parts_folder / "events"), LabelParts(parts_folder / "labels")
         sinks = [NdjsonFile(working / "events.ndjson")] if events == "ndjson" else []
@@ -92,6 +93,7 @@ def run_to_folder(
                 replication=replication,
                 record=record,
                 labels=labels,
+                people=PlannedPeople(parts_folder / "people"),
                 sinks=sinks,
                 progress=progress,
                 pool=pool,
@@ -129,7 +131,7 @@ def _write(
     """
     run.n_parts = parts_to_analyse(run.store.counts.accepted, memory)
     no_room = no_room_to_analyse(run.store.counts.accepted, memory) if analyse and not run.n_parts else None
-    # Polars writes the events while the people are drawn once more.
+    # Polars writes the events while the people are sorted.
     with ThreadPoolExecutor(1) as beside:
         saving = None if record is None else beside.submit(record.save, folder / "events.parquet")
         manifest = write_results(folder, run, announce, analyse=analyse and not no_room, no_room=no_room)

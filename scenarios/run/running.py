@@ -16,6 +16,8 @@ from scenarios.run.sharing import RunSinks, fan_out
 from scenarios.run.sinks import StoreSink
 from simulator.agents.visitor import Visitor
 from simulator.model import Model
+from simulator.replication.outcome import Outcome
+from simulator.replication.planned_people import PlannedPeople
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 
@@ -27,6 +29,7 @@ def simulate(
     replication: int = 0,
     record: EventRecord | None = None,
     labels: LabelKeeper | None = None,
+    people: PlannedPeople | None = None,
     sinks: Sequence[Sink] = (),
     progress: Callable[[float], None] | None = None,
     pool: Pool | None = None,
@@ -41,6 +44,7 @@ def simulate(
         replication: Which of the independent repetitions with this seed.
         record: Keeps the events; in memory if not given.
         labels: Keeps what happened to which event; in memory if not given.
+        people: Keeps the people as they are drawn; drawn again, if somebody asks for them, if not given.
         sinks: Further sinks of each batch of events, such as a file.
         progress: Called now and then with the share of the clock that has passed, from 0 to 1.
         pool: Workers to share the run. Not used where all visitors are processes on one clock.
@@ -57,14 +61,15 @@ def simulate(
     labels = KeptLabels() if labels is None else labels
     outputs = RunSinks(StoreSink(accepted.store), EventsDigest(scenario.clock.start), record, labels, sinks)
     model = Model(
-        scenario, seed=seed, replication=replication, visitor=visitor, sinks=[outputs.together], labels=outputs.labels
+        scenario,
+        seed=seed,
+        replication=replication,
+        visitor=visitor,
+        sinks=[outputs.together],
+        labels=outputs.labels,
+        people=people,
     )
-    started_at, clock = datetime.now(UTC), time.perf_counter()
-    # With all visitors on one clock there is one sequence of moments, which cannot be divided.
-    if pool is None or model.active_agents == "all":
-        outcome = model.run(progress=progress).outcome
-    else:
-        outcome = fan_out(model, pool, outputs, progress)
+    outcome, timings = _timed(model, pool, outputs, progress)
     return Run(
         scenario,
         seed=model.seed,
@@ -74,6 +79,19 @@ def simulate(
         record=outputs.record,
         accepted=accepted,
         digest=outputs.digest.hexdigest(),
-        timings=Timings(started_at, time.perf_counter() - clock),
+        timings=timings,
         classes=model.classes,
     )
+
+
+def _timed(
+    model: Model, pool: Pool | None, outputs: RunSinks, progress: Callable[[float], None] | None
+) -> tuple[Outcome, Timings]:
+    """Run a model to its end, in this process or on workers."""
+    started_at, clock = datetime.now(UTC), time.perf_counter()
+    # With all visitors on one clock there is one sequence of moments, which cannot be divided.
+    if pool is None or model.active_agents == "all":
+        outcome = model.run(progress=progress).outcome
+    else:
+        outcome = fan_out(model, pool, outputs, progress)
+    return outcome, Timings(started_at, time.perf_counter() - clock)

@@ -18,6 +18,8 @@ from simulator.engine.arrays import Bools
 from simulator.engine.clock import Clock
 from simulator.engine.streams import Streams
 from simulator.replication.candidates import Candidates, candidates_of
+from simulator.replication.people_truth import people_of
+from simulator.replication.planned_people import PlannedPeople
 from simulator.replication.schedule import ScheduledCohort, schedule_of
 from simulator.settings.world import WorldSettings
 from simulator.tracking.activity import HourActivity, planned_activity
@@ -86,6 +88,7 @@ class EventGenerator:
         intercept: Log-odds of a request at the end of a visit when all signals are 0.
         components: What visitors can meet.
         wakes_all: Whether all visitors are awake, touched or not.
+        people: Keeps the people of the cohorts that are drawn, if anybody wants them.
 
     Attributes:
         clock: Start and end of the simulation.
@@ -104,8 +107,10 @@ class EventGenerator:
         components: ComponentSet = ComponentSet(),  # noqa: B008 - immutable
         *,
         wakes_all: bool = False,
+        people: PlannedPeople | None = None,
     ) -> None:
         self.clock = Clock(world.clock)
+        self._people = people
         self.components, self.wakes_all = components, wakes_all
         tables = WorldTables(world, streams, components.campaigns)
         self.population = tables.population
@@ -145,8 +150,10 @@ class EventGenerator:
         Args:
             scheduled: Which cohort.
         """
-        cohorts, length_ms = self.cohorts(scheduled), self.clock.length_ms
-        awake = self._wake(cohorts) if self.wakes_all or self.components else []
+        length_ms = self.clock.length_ms
+        cohorts, awake = self._drawn(scheduled)
+        if self._people is not None:
+            self._people.keep(scheduled.place, self._people_of(cohorts))
         return DrawnCohort(
             hours=[part for cohort in cohorts for part in planned_activity(cohort, length_ms)],
             candidates=[candidates for cohort in cohorts if len(candidates := candidates_of(cohort, length_ms))],
@@ -154,6 +161,20 @@ class EventGenerator:
             n_visitors=sum(len(cohort) - int(cohort.awake.sum()) for cohort in cohorts),
             n_visits=sum(len(cohort.visits_made(length_ms)) for cohort in cohorts),
         )
+
+    def planned_people(self, scheduled: ScheduledCohort) -> pl.DataFrame:
+        """People of a cohort and its invited colleagues, as planned, without those who are awake from the start.
+
+        They are read where they were kept, once; else the cohort is drawn again.
+
+        Args:
+            scheduled: Which cohort.
+        """
+        kept = None if self._people is None else self._people.take(scheduled.place)
+        return self._people_of(self._drawn(scheduled)[0]) if kept is None else kept
+
+    def _people_of(self, cohorts: list[Cohort]) -> pl.DataFrame:
+        return pl.concat(people_of(cohort, self.population, self.clock) for cohort in cohorts)
 
     @lru_cache(maxsize=_KEPT_COHORTS)  # noqa: B019 - a generator lives as long as its run
     def drawn_again(self, scheduled: ScheduledCohort) -> list[Cohort]:
@@ -165,6 +186,11 @@ class EventGenerator:
         cohorts = self.cohorts(scheduled)
         self._wake(cohorts)
         return cohorts
+
+    def _drawn(self, scheduled: ScheduledCohort) -> tuple[list[Cohort], list[AwakeVisitors]]:
+        """A cohort and its invited colleagues, and those of them who are awake."""
+        cohorts = self.cohorts(scheduled)
+        return cohorts, self._wake(cohorts) if self.wakes_all or self.components else []
 
     def _wake(self, cohorts: list[Cohort]) -> list[AwakeVisitors]:
         """Mark and return the visitors of a cohort, and of their invited colleagues, who are awake."""
@@ -243,10 +269,7 @@ class EventGenerator:
         for place, visitor in woken or ():
             late[place].append(visitor)
         for scheduled in self.schedule:
-            cohorts = self.cohorts(scheduled)
-            if self.wakes_all or self.components:
-                self._wake(cohorts)
-            for cohort in cohorts:
+            for cohort in self._drawn(scheduled)[0]:
                 cohort.awake[late[cohort.place]] = True
                 cohort.request_visit.update(request_visits.get(cohort.place, {}))
                 yield cohort

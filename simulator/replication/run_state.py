@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
+import polars as pl
 
 from analytics.events.times import HOUR_MS
 from simulator.agents.component import Component, Window
@@ -15,6 +17,7 @@ from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Integers
 from simulator.replication.generator import AwakeVisitors, DrawnCohort, EventGenerator
 from simulator.replication.live_world import LiveWorld
+from simulator.replication.people_truth import people_of, without_unused
 from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
@@ -161,25 +164,51 @@ class RunState:
 
     def tables(self) -> TruthTables:
         """Truth tables; cohorts that were not kept in memory are drawn again for them."""
-        active, request_visits, generator = self._active, self.live_world.request_visits, self._generator
-        made: defaultdict[int, list[Cohort]] = defaultdict(list)
-        for each in self.made:
-            made[each.place].append(each)
-
-        def cohorts() -> Iterator[Cohort]:
-            """The visitors who slept, and after each cohort what its awake visitors did."""
-            if generator.wakes_all:
-                yield from self.made
-                return
-            for cohort in generator.redraw(request_visits, self.live_world.woken):
-                yield cohort
-                yield from made[cohort.place]
-
+        generator = self._generator
         return TruthTables(
-            # Active cohorts are still in memory; drawing again costs time but no memory.
-            (lambda: active) if active else cohorts,
+            self._cohorts,
+            self._people,
             generator.population,
             generator.clock,
             self._world.intent.conversion_unit,
             self._world.decision_signals,
         )
+
+    def _cohorts(self) -> Iterable[Cohort]:
+        """The visitors who slept, and after each cohort what its awake visitors did."""
+        in_memory = self._in_memory
+        return self._drawn_again() if in_memory is None else in_memory
+
+    def _drawn_again(self) -> Iterator[Cohort]:
+        # Drawing again costs time but no memory.
+        for cohort in self._generator.redraw(self.live_world.request_visits, self.live_world.woken):
+            yield cohort
+            yield from self._made_at[cohort.place]
+
+    def _people(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """The people of each cohort, and the time before which nobody of it or a later one arrives."""
+        generator = self._generator
+        for cohort in self._in_memory or ():
+            yield cohort.earliest_ms, people_of(cohort, generator.population, generator.clock)
+        if self._in_memory is not None:
+            return
+        # Who left the plan made all visits on the clock.
+        last_visits = {**self.live_world.cancelled_visits, **dict.fromkeys(self.live_world.woken, -1)}
+        for scheduled in self.schedule:
+            asleep = without_unused(generator.planned_people(scheduled), last_visits)
+            made = chain.from_iterable(self._made_at[2 * scheduled.place + number] for number in (0, 1))
+            awake = (people_of(cohort, generator.population, generator.clock) for cohort in made)
+            yield scheduled.earliest_ms, pl.concat([asleep, *awake])
+
+    @property
+    def _in_memory(self) -> list[Cohort] | None:
+        """All visitors, where whole cohorts stay in memory; else None."""
+        return self.made if self._generator.wakes_all else self._active or None
+
+    @cached_property
+    def _made_at(self) -> Mapping[int, list[Cohort]]:
+        """What the awake visitors did, by place of their cohort."""
+        made: defaultdict[int, list[Cohort]] = defaultdict(list)
+        for each in self.made:
+            made[each.place].append(each)
+        return made

@@ -22,6 +22,7 @@ class TruthTables:
 
     Args:
         cohorts: Returns the visitors with their requests; draws them again where they were not kept.
+        people_by_cohort: Returns the people of each cohort; see :func:`simulator.replication.people_truth.true_people`.
         population: Attributes of the visitors.
         clock: Start and end of the simulation.
         conversion_unit: Whether an account or each of its visitors requests a demo.
@@ -29,6 +30,7 @@ class TruthTables:
     """
 
     cohorts: Callable[[], Iterable[Cohort]]
+    people_by_cohort: Callable[[], Iterable[tuple[int, pl.DataFrame]]]
     population: Population
     clock: Clock
     conversion_unit: ConversionUnit
@@ -46,7 +48,7 @@ class TruthTables:
 
     def people_in_parts(self) -> Iterator[pl.DataFrame]:
         """The same table in parts, so that memory need not hold all of it."""
-        return true_people(self.cohorts(), self.population, self.clock)
+        return true_people(self.people_by_cohort(), self.clock)
 
     @property
     def accounts(self) -> pl.DataFrame:

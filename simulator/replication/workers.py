@@ -22,6 +22,7 @@ from simulator.agents.component_set import ComponentSet
 from simulator.engine.streams import Streams
 from simulator.replication.generator import CancelledVisits, DrawnCohort, EventGenerator, WokenVisitors, what_happened
 from simulator.replication.pending_hours import PendingHours, PendingHoursFile, read_hour
+from simulator.replication.planned_people import PlannedPeople
 from simulator.replication.run_state import RunState
 from simulator.replication.schedule import ScheduledCohort
 from simulator.settings.class_identity import ClassIdentity, require_same
@@ -54,6 +55,7 @@ class RunSpec:
         intercept: Log-odds of a request at the end of a visit when all signals are 0.
         components: What visitors can meet.
         classes: Identities of the classes that take part, by their places in the scenario.
+        people: Keeps the people of the cohorts that workers draw, if anybody wants them.
     """
 
     world: WorldSettings
@@ -62,6 +64,7 @@ class RunSpec:
     intercept: float
     components: ComponentSet = field(default_factory=ComponentSet)
     classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
+    people: PlannedPeople | None = None
 
     def to_bytes(self) -> bytes:
         """The specification as it travels to workers."""
@@ -83,7 +86,8 @@ class RunSpec:
 
     def generator(self) -> EventGenerator:
         """Event generator of the run."""
-        return EventGenerator(self.world, Streams(self.seed, self.replication), self.intercept, self.components)
+        streams = Streams(self.seed, self.replication)
+        return EventGenerator(self.world, streams, self.intercept, self.components, people=self.people)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Claims about the tables of what happened."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from simulator.agents.component import Component
+from simulator.components.discount_banner import DiscountBanner
+from simulator.components.nurture_email import NurtureEmail
 from simulator.model import Model
 from simulator.replication import people_truth
 from simulator.replication.pending_hours import PendingHours, read_hour
+from simulator.replication.planned_people import PlannedPeople
 from simulator.replication.workers import RunSpec
 from simulator.settings.world import WorldSettings
 
@@ -33,6 +38,34 @@ def test_people_in_parts_are_the_people(monkeypatch: pytest.MonkeyPatch):
     assert_frame_equal(pl.concat(parts), whole)
     assert_frame_equal(whole, whole.sort("first_seen_at", "anonymous_id"))
     assert max(part.height for part in parts) < whole.height
+
+
+MEETINGS = (NurtureEmail("mail", delay_hours=0.5), DiscountBanner("banner", shown_below=100_000, minutes=20.0))
+
+
+@pytest.mark.parametrize("components", [(), MEETINGS])
+def test_people_kept_as_planned_are_the_people_who_came(tmp_path: Path, components: Sequence[Component]):
+    """Without browsers of visits that a request cancelled, and with all that visitors on the clock have used.
+
+    Once the files are read, the cohorts are drawn again for the same people.
+    """
+    settings = {
+        "traffic": {"visitors_per_day": 3000},
+        "clock": {"hours": 30},
+        "intent": {"target_conversion": 0.2},
+        "population": {"second_device_rate": 0.5, "invitation_hours": 0.5},
+    }
+    world = WorldSettings.model_validate(settings)
+    everybody = Model(world, seed=1, active_agents="all", components=components).run().outcome.people
+    kept = Model(
+        world, seed=1, active_agents="interacting", components=components, people=PlannedPeople(tmp_path)
+    ).run()
+    planned = pl.concat(map(pl.read_ipc, tmp_path.iterdir()))
+    for _ in range(2):
+        assert_frame_equal(pl.concat(kept.outcome.tables.people_in_parts()), everybody)
+        assert not list(tmp_path.iterdir())
+    # Otherwise there was nothing to mend.
+    assert not planned["anonymous_id"].is_in(everybody["anonymous_id"].implode()).all()
 
 
 def test_planned_activity_is_the_same_from_a_file(tmp_path: Path):
