@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -19,7 +20,7 @@ class HourCounts:
     """
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[int, tuple[Dimension, ...]], tuple[int, pl.DataFrame]] = {}
+        self._counted: dict[tuple[Dimension, ...], _Counted] = {}
 
     def views(
         self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...], *, include_bots: bool
@@ -34,34 +35,53 @@ class HourCounts:
         Returns:
             One row per ``hour`` and segment that occurs in it, in that order, with ``page_views``.
         """
-        names = [dimension.name for dimension in dimensions]
-        self._update(events_of_hour, dimensions)
-        known = (self._counted[hour, dimensions][1] for hour in events_of_hour)
-        counts = pl.concat([_schema(dimensions).to_frame(), *known])
+        keys = ["hour", *(dimension.name for dimension in dimensions)]
+        if dimensions not in self._counted:
+            self._counted[dimensions] = _Counted(_schema(dimensions).to_frame())
+        counts = self._counted[dimensions].updated(events_of_hour, dimensions)
         # The cache counts programs separately, so that both answers come from the same counts.
         kept = counts if include_bots else counts.filter(~pl.col("is_bot"))
-        return _summed(kept.lazy(), ["hour", *names]).collect().sort("hour", *names)
+        return _summed(kept.lazy(), keys).collect().sort(keys)
 
     def forget(self, hour: int) -> None:
         """Drop the counts of an hour."""
-        self._counted = {key: counted for key, counted in self._counted.items() if key[0] != hour}
+        for counted in self._counted.values():
+            counted.forget(hour)
 
-    def _update(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> None:
-        """Count the events of each hour since its last count, all hours in one query."""
-        fresh: dict[int, list[pl.LazyFrame]] = {}
+
+@dataclass
+class _Counted:
+    """Page views counted so far by hour, segment and whether a program made them.
+
+    Args:
+        table: The counts.
+        n_events: How many events of each hour have been looked at, by its beginning in epoch milliseconds.
+    """
+
+    table: pl.DataFrame
+    n_events: dict[int, int] = field(default_factory=dict)
+
+    def updated(self, events_of_hour: Mapping[int, HourEvents], dimensions: tuple[Dimension, ...]) -> pl.DataFrame:
+        """The counts, after counting the events of each hour since its last count, all hours in one query."""
+        fresh: list[pl.LazyFrame] = []
         for hour, events in events_of_hour.items():
-            n_counted, counts = self._counted.get((hour, dimensions), (0, _schema(dimensions).to_frame()))
-            since = events.since(n_counted)
-            if since == []:
-                continue
+            since = events.since(self.n_events.get(hour, 0))
             # Which events are new can no longer be known: count the whole hour again.
             if since is None:
-                since, counts = events.since(0) or [], counts.clear()
-            fresh[hour] = [counts.lazy(), *(_count(part, hour, dimensions) for part in since)]
-        keys = _schema(dimensions).names()[:-1]
-        known = pl.collect_all(_summed(pl.concat(parts), keys) for parts in fresh.values())
-        for hour, counts in zip(fresh, known, strict=True):
-            self._counted[hour, dimensions] = events_of_hour[hour].n_events, counts
+                self.forget(hour)
+                since = events.since(0) or []
+            fresh += [_viewed(part, hour, dimensions) for part in since]
+            self.n_events[hour] = events.n_events
+        if fresh:
+            counts = _counts(pl.concat(fresh), dimensions)
+            keys = self.table.columns[:-1]
+            self.table = _summed(pl.concat([self.table.lazy(), counts]), keys).collect()
+        return self.table
+
+    def forget(self, hour: int) -> None:
+        """Drop the counts of an hour."""
+        if self.n_events.pop(hour, 0):
+            self.table = self.table.filter(pl.col("hour") != pl.lit(hour).cast(UTC_MS))
 
 
 def _schema(dimensions: tuple[Dimension, ...]) -> pl.Schema:
@@ -73,19 +93,16 @@ def _summed(counts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     return counts.group_by(keys).agg(pl.col("page_views").sum())
 
 
-def _count(events: pl.LazyFrame, hour: int, dimensions: tuple[Dimension, ...]) -> pl.LazyFrame:
-    names = [dimension.name for dimension in dimensions]
+def _viewed(events: pl.LazyFrame, hour: int, dimensions: tuple[Dimension, ...]) -> pl.LazyFrame:
+    """The page views of an hour, with their values in the dimensions."""
     values = (dimension.expression.alias(dimension.name) for dimension in dimensions)
-    return (
-        events.filter(pl.col("type") == CallType.PAGE)
-        .select(*values, "is_bot")
-        .group_by(*names, "is_bot")
-        .agg(page_views=pl.len().cast(pl.UInt32))
-        # Grouping by the codes of categories is quick; only the few rows that are left become texts.
-        .select(
-            pl.lit(hour, pl.Int64()).cast(UTC_MS).alias("hour"),
-            *(pl.col(name).cast(pl.String).fill_null(NOT_SET) for name in names),
-            "is_bot",
-            "page_views",
-        )
-    )
+    start = pl.lit(hour, pl.Int64()).cast(UTC_MS).alias("hour")
+    return events.filter(pl.col("type") == CallType.PAGE).select(start, *values, "is_bot")
+
+
+def _counts(views: pl.LazyFrame, dimensions: tuple[Dimension, ...]) -> pl.LazyFrame:
+    """Number of page views by hour, values and whether a program made them."""
+    names = [dimension.name for dimension in dimensions]
+    counted = views.group_by("hour", *names, "is_bot").agg(page_views=pl.len().cast(pl.UInt32))
+    # Grouping by the codes of categories is quick; only the few rows that are left become texts.
+    return counted.with_columns(pl.col(names).cast(pl.String).fill_null(NOT_SET))
