@@ -19,7 +19,8 @@ from simulator.agents.component import Component
 from simulator.agents.plan import Plan
 from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Bools
-from simulator.model import ActiveAgents, Model
+from simulator.model import Model
+from simulator.settings.world import ActiveAgents
 from simulator.tracking.delivery import CollectingSink
 
 _ACTS_UNSEEN: Final = (

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -33,15 +33,10 @@ from simulator.replication.run_state import RunState
 from simulator.replication.workers import HourWork, RunSpec, SharedRun
 from simulator.sales.desk import SalesDesk
 from simulator.settings.class_identity import ClassIdentity
-from simulator.settings.world import WorldSettings
+from simulator.settings.world import ActiveAgents, WorldSettings
 from simulator.tracking.delivery import CollectingSink, Sink
 from simulator.tracking.labels import KeptLabels, LabelKeeper
 from simulator.visitors.calibration import true_parameters
-
-ActiveAgents = Literal["auto", "all", "interacting"]
-"""Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
-decisions; or whichever is faster for the size of the world. The events are the same, byte for byte.
-"""
 
 Result = TypeVar("Result")
 

@@ -1,10 +1,10 @@
-"""Commands about scenarios and runs: run, analyze, scenarios, show, validate, schema."""
+"""Commands about runs and events: run, analyze, map."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from shutil import get_terminal_size
-from textwrap import fill
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -27,26 +27,20 @@ from scenarios.cli.options import (
     Seed,
     Stitch,
     TableType,
-    complete_kind,
-    complete_scenario_or_study,
 )
 from scenarios.cli.output import Output, is_quiet
 from scenarios.cli.progress import progress_bar
 from scenarios.cli.run_text import analysis_results, analysis_summary, invalid_events, run_summary
-from scenarios.config.description import resolved_intercept
-from scenarios.config.library import find_scenario, library_names, read_text, study_names
 from scenarios.config.loading import load, parse
 from scenarios.config.pages_file import with_mapping
 from scenarios.config.settings import ScenarioSettings
-from scenarios.config.yaml_source import read_yaml
-from scenarios.errors import Fault, InputError, ScenarioError, advice
+from scenarios.errors import Fault, OutputError, ScenarioError
 from scenarios.files.event_files import EventsFormat
 from scenarios.files.plain_data import to_json
 from scenarios.run.events_analysis import analyze as analyze_events, mapped_settings
 from scenarios.run.folder import default_folder, run_to_folder
 from scenarios.run.pools import shared_pool
-from scenarios.scenario import Scenario, scenario_schema
-from scenarios.study import Study, study_schema
+from scenarios.scenario import Scenario
 
 
 def run(
@@ -130,84 +124,36 @@ def analyze(
     return Output(analysis_summary(analysis, out))
 
 
-def list_scenarios() -> Output:
-    """List the scenarios of the library."""
-    described = ((name, Scenario.load(name).description) for name in Scenario.library())
-    return Output("\n\n".join(f"{name}\n{_paragraph(text)}".rstrip() for name, text in described))
-
-
-def _paragraph(text: str) -> str:
-    """Indent a text and fill it to the width of the terminal, or to 100 columns, which are easier to read.
-
-    Args:
-        text: The text; its own line breaks are not kept.
-
-    >>> _paragraph("A month of traffic.")
-    '  A month of traffic.'
-    """
-    width = max(40, min(get_terminal_size().columns, 100))
-    return fill(" ".join(text.split()), width, initial_indent="  ", subsequent_indent="  ")
-
-
-def show(name: ScenarioName, set_: Overrides = None) -> Output:
-    """Print every setting of a scenario as YAML."""
-    return Output(Scenario.load(name, set_ or ()).to_yaml().rstrip("\n"))
-
-
-def validate(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE",
-            help="A scenario or study file, or a name of the library.",
-            autocompletion=complete_scenario_or_study,
-        ),
+def map_pages(
+    events: Annotated[
+        list[str], typer.Argument(metavar="EVENTS...", help="Files or folders of events; '-' is standard input.")
     ],
-    set_: Overrides = None,
+    *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; by default the mapping is printed.")
+    ] = None,
+    format_: InputFormat = None,
+    type_: TableType = None,
 ) -> Output:
-    """Check a scenario or study file, and locate every error."""
-    if not _is_study(file):
-        scenario = Scenario.load(file, set_ or ())
-        note = resolved_intercept(scenario)
-        return Output(f"{file}: scenario {scenario.name!r} is valid{note and f'; {note}'}", is_summary=True)
-    if set_:
-        raise InputError("--set changes scenarios; a study states its changes under 'overrides'")
-    study = Study.load(file)
-    n_points = len(study.points)
-    notes = "".join(f"; {remark}" for remark in study.remarks)
-    return Output(f"{file}: study {study.settings.name!r} is valid: {n_points:,} design points{notes}", is_summary=True)
-
-
-def _is_study(file: str) -> bool:
-    """Whether a name or a file is that of a study rather than of a scenario.
-
-    Args:
-        file: Name of the library, or path of a file, which need not exist.
-
-    >>> _is_study("coverage"), _is_study("baseline")
-    (True, False)
-    """
-    # A name that is in both libraries is read as the scenario's.
-    if file in study_names() and file not in library_names():
-        return True
+    """Propose a mapping of the pages and events of your site."""
+    if output is not None and output.exists():
+        raise OutputError(f"{output}: exists already, and is left unchanged; give another name")
+    found = analyze_events(events, form=EventFormat(format_, type_))
+    given = [*events, *(("--format", format_) if format_ else ()), *(("--type", type_) if type_ else ())]
+    command = shlex.join(["funnelsim", "analyze", *given, "--pages", str(output or "mapping.yaml")])
+    proposal = found.propose_mapping(command)
+    if output is None:
+        return Output(proposal.text.rstrip("\n"))
     try:
-        data = read_yaml(read_text(find_scenario(file)), file).data
-    except ScenarioError:
-        return False  # reading it as a scenario will report what is wrong
-    study_keys = {"responses", "estimates", "replications", "factors", "design"}
-    return isinstance(data, dict) and not study_keys.isdisjoint(data)
-
-
-def schema(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="Kind of file: scenario or study.", autocompletion=complete_kind)
-    ],
-) -> Output:
-    """Print the JSON Schema of scenario or study files."""
-    kinds = {"scenario": scenario_schema, "study": study_schema}
-    if kind not in kinds:
-        raise InputError(f"there is no schema {kind!r}{advice(kind, list(kinds))}")
-    return Output(to_json(kinds[kind]()))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(proposal.text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    summary = (
+        f"written: {output}\nrules with a guess: {proposal.n_rules:,}; pages without one: {proposal.n_unknown:,}; "
+        f"names of events: {proposal.n_names:,}\n\nnext: edit it, then {command}"
+    )
+    return Output(summary, is_summary=True)
 
 
 _PART: Final = "analytics"

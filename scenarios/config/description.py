@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from scenarios.config.settings import ScenarioSettings
-from simulator.visitors.calibration import calibration_settings, true_intercept
+from simulator import visitors
 
 _DIGITS: Final = 2
 """Digits of an intercept after its point; a change of fewer is none that a reader could see."""
@@ -57,9 +57,9 @@ def resolved_intercept(scenario: ScenarioSettings, bases: Sequence[ScenarioSetti
         if base.intent.target_conversion != target:
             return ""
         # Equal without being solved, which takes a moment.
-        if calibration_settings(base.world) == calibration_settings(scenario.world):
+        if visitors.calibration_settings(base.world) == visitors.calibration_settings(scenario.world):
             continue
-        before, now = (round(true_intercept(each.world), _DIGITS) for each in (base, scenario))
+        before, now = (round(visitors.true_intercept(each.world), _DIGITS) for each in (base, scenario))
         if before != now:
             return (
                 f"intercept re-solved from {before:.2f} to {now:.2f} so that {100 * target:g} % convert; set "

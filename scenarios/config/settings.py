@@ -19,9 +19,8 @@ from scenarios.measures.claims import Claims
 from scenarios.measures.component_signals import analysis_settings
 from simulator.agents.parts import components_of
 from simulator.errors import ComponentError
-from simulator.model import ActiveAgents
 from simulator.settings.traffic import ChannelSettings
-from simulator.settings.world import WorldParts, WorldSettings
+from simulator.settings.world import ActiveAgents, WorldParts, WorldSettings
 
 _MOST_BASES: Final = 3
 """Scenarios that another remembers to be made from: a change, what it changes, and what that extends."""

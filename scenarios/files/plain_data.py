@@ -9,14 +9,17 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analytics.analysis import Analysis
 from analytics.durable.dead_letter_file import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
+
+# For type checkers only: files are written where nothing is analysed.
+if TYPE_CHECKING:
+    from analytics.analysis import Analysis
 
 
 def to_json(data: object, indent: int | None = 2) -> str:

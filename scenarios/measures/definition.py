@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import polars as pl
 
 from analytics.settings import AnalyticsSettings
-from analytics.statistics.funnel import FunnelStatistics
-from analytics.store.event_store import EventStore
 from scenarios.errors import UndefinedMeasureError, advice, did_you_mean
 from scenarios.measures.expressions import Constant, ExpressionError, Reference
 from scenarios.measures.window import Window
-from simulator.replication.outcome import Outcome
-from simulator.sales.outcome import SalesOutcome
 from simulator.settings.clock import ClockSettings
-from simulator.visitors.truth import Truth
 
-# For type checkers only: measures are read in every worker, also where no model is fitted.
+# For type checkers only: scenarios are checked where nothing is simulated, and runs measured where no model is fitted.
 if TYPE_CHECKING:
     from analytics.analysis import Analysis
     from analytics.intent.results import IntentResults
+    from analytics.statistics.funnel import FunnelStatistics
+    from analytics.store.event_store import EventStore
+    from simulator.replication.outcome import Outcome
+    from simulator.sales.outcome import SalesOutcome
+    from simulator.visitors.truth import Truth
 
 Parts = Mapping[str, Any]
 """Settings of a scenario by name, such as ``site``; invalid ones are missing."""

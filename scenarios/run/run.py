@@ -29,9 +29,9 @@ from scenarios.measures.registry import Measure
 from scenarios.measures.truth import known_truth
 from scenarios.measures.window import WHOLE, Window
 from simulator.agents.visitor import Visitor
-from simulator.model import ActiveAgents
 from simulator.replication.outcome import Outcome
 from simulator.settings.class_identity import ClassIdentity
+from simulator.settings.world import ActiveAgents
 from simulator.visitors.truth import Truth
 
 

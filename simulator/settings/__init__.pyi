@@ -68,4 +68,4 @@ from .traffic import (
     WorldEventSettings as WorldEventSettings,
 )
 from .visits import STEP_BITS as STEP_BITS, VISIT_BITS as VISIT_BITS, VisitSettings as VisitSettings
-from .world import WorldParts as WorldParts, WorldSettings as WorldSettings
+from .world import ActiveAgents as ActiveAgents, WorldParts as WorldParts, WorldSettings as WorldSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -31,6 +31,11 @@ from simulator.settings.traffic import DEFAULT_CHANNELS, TrafficSettings
 from simulator.settings.visits import VisitSettings
 
 _OPTIONAL: Final = frozenset({"decision", "components", "probes", "signals"})
+
+ActiveAgents = Literal["auto", "all", "interacting"]
+"""Which visitors are agents on the clock: all, page by page; only those who can interact with the world, for their
+decisions; or whichever is faster for the size of the world. The events are the same, byte for byte.
+"""
 
 MAX_BINARY_SIGNALS = 64
 """Signals of the kind "has ever seen" that visitors can decide by, the built-in ones included: one bit each."""

@@ -26,14 +26,28 @@ def small() -> Path:
     return path
 
 
+def _loaded_by(arguments: list[str]) -> set[str]:
+    """Names of the modules that a command has imported when it is done."""
+    script = f"import sys\nfrom scenarios.cli.app import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
+    done = [sys.executable, "-c", f"{script}print(*sys.modules)"]
+    return set(subprocess.run(done, capture_output=True, check=True, text=True).stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], []], ids=str)
 def test_help_and_version_import_no_command(arguments: list[str]) -> None:
     """Neither needs Polars, Rich or any other heavy library, nor any module that defines commands."""
-    script = f"import sys\nfrom scenarios.cli.app import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
-    done = [sys.executable, "-c", f"{script}print(*sys.modules)"]
-    loaded = set(subprocess.run(done, capture_output=True, check=True, text=True).stdout.splitlines()[-1].split())
+    loaded = _loaded_by(arguments)
     assert not loaded & {"polars", "numpy", "scipy", "statsmodels", "altair", "pydantic", "rich", "simpy", "ssl"}
-    assert not loaded & {f"scenarios.cli.{name}" for name in ("runs", "studies", "stores", "replays", "starters")}
+    assert not loaded & {f"scenarios.cli.{name}" for name in ("runs", "studies", "stores", "replays", "scenario_files")}
+
+
+@pytest.mark.parametrize("command", ["validate baseline", "show baseline", "scenarios"])
+def test_scenario_files_are_read_without_what_runs_them(command: str) -> None:
+    """A file is checked without the event store, the simulated clock, the analysis, and the libraries of these."""
+    loaded = _loaded_by(command.split())
+    assert not loaded & {"scipy", "statsmodels", "altair", "rich", "loky"}
+    assert not loaded & {"analytics.store.event_store", "analytics.analysis", "simulator.model", "scenarios.run.run"}
+    assert not any(name.startswith("simulator.replication") for name in loaded)
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from simulator.agents.probe import Probe
 from simulator.components.live_chat import LiveChat
 from simulator.errors import ComponentError
-from simulator.model import ActiveAgents, Model
-from simulator.settings.world import WorldSettings
+from simulator.model import Model
+from simulator.settings.world import ActiveAgents, WorldSettings
 
 WORLD = WorldSettings.model_validate(
     {"clock": {"hours": 24}, "traffic": {"visitors_per_day": 400}, "intent": {"intercept": -2.0}}

@@ -15,7 +15,7 @@ from command_line import Ended
 from ruamel.yaml import YAML
 
 from scenarios.cli import diagnosis
-from scenarios.cli.starters import new_scenario
+from scenarios.cli.scenario_files import new_scenario
 from scenarios.scenario import Scenario
 from scenarios.study import Study
 
