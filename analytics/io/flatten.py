@@ -336,6 +336,26 @@ def _fall_back(row: Row, rest: dict[str, Any], tree: _Tree) -> None:
                 del rest[key]
 
 
+def depends_on_values(call: str, rest: dict[str, Any]) -> bool:
+    """Whether what became of a call's fields depends on their values: one of two that a column could be read from is left.
+
+    Args:
+        call: The type of the call.
+        rest: Its fields outside the tracking plan, as :func:`flat_row` left them.
+
+    >>> depends_on_values("page", {"properties": {"path": "/a"}}), depends_on_values("track", {"properties": {"path": "/a"}})
+    (True, False)
+    """
+    return _has_any(rest, _FALLBACKS.get(call, {}))
+
+
+def _has_any(rest: dict[str, Any], tree: _Tree) -> bool:
+    return any(
+        key in rest and (node.__class__ is int or (isinstance(rest[key], dict) and _has_any(rest[key], node)))
+        for key, node in tree.items()
+    )
+
+
 def _extra(rest: dict[str, Any]) -> str:
     """Fields outside the tracking plan as JSON; an ``extra`` that funnelsim wrote itself is merged into them."""
     written = rest.get("extra")
