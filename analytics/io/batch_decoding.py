@@ -1,38 +1,33 @@
 """Batch decoding: lines of one shape are flattened many at a time.
 
-Lines of one sender differ in little but their values. Split at ``,"``, each piece of a line is a key (and braces), one
-value, and what closes it; lines that differ only in the values have one *shape*. Values without quotes, backslashes and
-control characters are plain JSON strings, so all lines of a shape have one structure. The walk of
-:mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, shows which piece
-belongs to which column. All lines in doubt (rare shapes, unknown fields, escapes, times in other formats, unusable
-events) are flattened one by one, with the same result. So are lines that hold more than
-one event: objects one after the other, an array, or the body of a batch.
+Which piece of a line belongs to which column is found once for all lines of a shape (:mod:`analytics.io.line_shapes`).
+All lines in doubt (rare shapes, escapes, numbers that are written in other ways, times in other formats, unusable
+events) are flattened one by one, with the same result. So are lines that hold more than one event: objects one after
+the other, an array, or the body of a batch.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from analytics.events.dead_letters import RejectedError
 from analytics.events.identifiers import WHO, in_doubt
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
-from analytics.io.flatten import MAX_ID_LENGTH, Flattened, depends_on_values, flat_row, flatten_numbered
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
 from analytics.io.json_values import events_on_line
-from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
+from analytics.io.line_shapes import SEPARATOR, Shape, shape_of, values_of
+from analytics.io.strict_json import MAX_EVENT_BYTES
 
-_SEPARATOR: Final = ',"'
 # Fewer lines of a shape than this are quicker one by one.
 _ENOUGH: Final = 200
 # Lines examined to find the commonest shape among those left.
@@ -44,52 +39,6 @@ _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
 # Prefix of the columns of parsed times.
 _PARSED: Final = "_parsed_"
-_NEEDED: Final = frozenset({"message_id", "received_at"})
-# Part of a piece before its value, the value, and the part after it. A value is a text, or a number or literal.
-_TEXT: Final = re.compile(r'(.*"|)([^"]*)("[^":]*)', re.DOTALL)
-_TOKEN: Final = re.compile(r"(.*[:,\[])([\w.-]+)([\]}]*)", re.DOTALL | re.ASCII)
-# Numbers and literals that canonical JSON has as they are: others may have more digits than a float, or too many zeros.
-_CANONICAL: Final = r"^(?:true|false|null|0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,9})\.[0-9]{0,3}[1-9])$"
-# A mark in place of a value.
-_MARK: Final = re.compile(r'"#(\d+)"')
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What lines of one shape have in common in a piece.
-
-    Args:
-        begin: Text before the value.
-        end: Text after it.
-        kind: The value is a ``text``, a ``token`` (a number or literal) or ``nothing``: all of the piece is fixed.
-    """
-
-    begin: str
-    end: str
-    kind: Literal["text", "token", "nothing"]
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What lines of one shape have in common.
-
-    Args:
-        call: Their type.
-        pieces: Their pieces.
-        piece_of: Columns, and the number of the piece with each one's value; other columns, but ``extra``, are empty.
-        extra: Parts of the column ``extra``: texts, and numbers of the pieces whose values are between them. Every
-            piece with a value belongs to a column or to ``extra``.
-    """
-
-    call: str
-    pieces: tuple[_Piece, ...]
-    piece_of: tuple[tuple[str, int], ...]
-    extra: tuple[str | int, ...]
-
-    @property
-    def fixed(self) -> str:
-        """A line without its values."""
-        return _SEPARATOR.join(piece.begin + piece.end for piece in self.pieces)
 
 
 def flatten_lines(
@@ -151,7 +100,7 @@ def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
     if _have_control_characters(lines):
         usual &= ~texts.str.contains(r"[\x00-\x1f]")
     n_quotes = texts.str.count_matches('"', literal=True)
-    columns = {"bytes": n_bytes, "quotes": n_quotes, "pieces": texts.str.split(_SEPARATOR)}
+    columns = {"bytes": n_bytes, "quotes": n_quotes, "pieces": texts.str.split(SEPARATOR)}
     cut = pl.DataFrame(columns).with_row_index("_row")
     return cut.filter(usual.fill_null(value=False)).with_columns(n=pl.col("pieces").list.len())
 
@@ -186,7 +135,7 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
     for group in lines.partition_by("n", maintain_order=True):
         left = group
         while left.height >= enough and (shape := _usual_shape(left)) is not None:
-            values = _values(left, shape)
+            values = values_of(left, shape)
             alike = values.filter("_is_alike").drop("_is_alike")
             if alike.height < enough:
                 break
@@ -195,93 +144,11 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
     return parts
 
 
-def _usual_shape(lines: pl.DataFrame) -> _Shape | None:
+def _usual_shape(lines: pl.DataFrame) -> Shape | None:
     """The commonest shape in a sample of the lines; None if no line of the sample can be decoded by its shape."""
-    shapes = [_shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
+    shapes = [shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
     counts = Counter(shape for shape in shapes if shape is not None)
     return counts.most_common(1)[0][0] if counts else None
-
-
-def _shape_of(pieces: list[str]) -> _Shape | None:
-    """The shape of a line with these pieces; None if it cannot be decoded by its shape."""
-    cut, values = zip(*map(_cut, pieces), strict=True)
-    marks = {f"#{number}": number for number, piece in enumerate(cut) if piece.kind != "nothing"}
-    texts = {mark: number for mark, number in marks.items() if cut[number].kind == "text"}
-    skeleton = _SEPARATOR.join(map(_marked, cut, range(len(cut))))
-    try:
-        event = read_object(skeleton.encode())
-        call = values[texts[event["type"]]]
-        row = flat_row(event | {"type": call})
-    except (KeyError, TypeError, ValueError, RecursionError, RejectedError):
-        return None
-    found = {name: value for name, value in zip(EVENT_SCHEMA, row, strict=True) if value is not None}
-    extra = found.pop("extra", "{}")
-    found["type"] = event["type"]
-    others = [int(number) for number in _MARK.findall(extra)]
-    # Times are compared as texts here, and parsed later.
-    if not all(isinstance(value, str) and value in texts for value in found.values()) or not found.keys() >= _NEEDED:
-        return None
-    piece_of = {name: texts[mark] for name, mark in found.items()}
-    # A key like a mark could be taken for one.
-    is_all = sorted([*piece_of.values(), *others]) == sorted(marks.values()) and '"#' not in "".join(p.begin for p in cut)
-    if not is_all or depends_on_values(call, json.loads(extra)):
-        return None
-    return _Shape(call, cut, tuple(piece_of.items()), tuple(_template(extra, cut)) if extra != "{}" else ())
-
-
-def _cut(piece: str) -> tuple[_Piece, str]:
-    """Cut a piece at its value."""
-    if text := _TEXT.fullmatch(piece):
-        return _Piece(text[1], text[3], "text"), text[2]
-    if token := _TOKEN.fullmatch(piece):
-        return _Piece(token[1], token[3], "token"), token[2]
-    return _Piece(piece, "", "nothing"), ""
-
-
-def _marked(piece: _Piece, number: int) -> str:
-    """A piece with a mark in place of its value; that of a number or literal is a text, too."""
-    mark = {"text": f"#{number}", "token": f'"#{number}"', "nothing": ""}[piece.kind]
-    return piece.begin + mark + piece.end
-
-
-def _template(extra: str, pieces: Sequence[_Piece]) -> Iterator[str | int]:
-    """Parts of JSON with marks: texts, and numbers of pieces in place of the marks."""
-    for at, part in enumerate(_MARK.split(extra)):
-        # Every second part is the number of a mark.
-        if at % 2 == 0:
-            yield part
-        elif pieces[int(part)].kind == "text":
-            yield from ('"', int(part), '"')
-        else:
-            yield int(part)
-
-
-def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
-    """``_row``, the values of the columns if the line is of this shape, and whether it is (``_is_alike``)."""
-    numbered = [(str(number), piece) for number, piece in enumerate(shape.pieces)]
-    names = [name for name, _ in numbered]
-    # Step by step: Polars is slower if one expression takes a piece from its list and strips it.
-    values = (
-        lines.lazy()
-        .select("_row", "bytes", "quotes", *(pl.col("pieces").list.get(int(name)).alias(name) for name in names))
-        .with_columns(pl.col(name).str.strip_prefix(piece.begin) for name, piece in numbered)
-        .with_columns(pl.col(name).str.strip_suffix(piece.end) for name, piece in numbered if piece.end)
-    )
-    # Stripping removes only what is there, so if the lengths add up, every piece had its begin and end.
-    n_bytes = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in names) + len(shape.fixed.encode())
-    is_alike = [
-        pl.col("bytes") == n_bytes,
-        # No text has a quote in it.
-        pl.col("quotes") == shape.fixed.count('"'),
-        pl.col(str(dict(shape.piece_of)["type"])) == shape.call,
-        *(pl.col(name).str.contains(_CANONICAL) for name, piece in numbered if piece.kind == "token"),
-        *(pl.col(name) == "" for name, piece in numbered if piece.kind == "nothing"),
-    ]
-    columns = [pl.col(str(number)).alias(name) for name, number in shape.piece_of]
-    if shape.extra:
-        extra = [pl.lit(part) if isinstance(part, str) else pl.col(str(part)) for part in shape.extra]
-        columns.append(pl.concat_str(extra).alias("extra"))
-    return values.select("_row", *columns, _is_alike=pl.all_horizontal(is_alike)).collect()
 
 
 def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:

@@ -170,7 +170,7 @@ def _tree_of(call: CallType) -> _Tree:
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}
 
 # Other paths under which real senders put a column's value, tried in this order when the first has none.
-_FALLBACKS: Final[dict[str, _Tree]] = {
+FALLBACKS: Final[dict[str, _Tree]] = {
     CallType.PAGE.value: {
         "properties": {
             "path": _PATH,
@@ -252,8 +252,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     rest = _walk(event, tree, row)
     if fingerprint is not None:
         row[_MESSAGE_ID] = fingerprint
-    if event["type"] in _FALLBACKS:
-        _fall_back(row, rest, _FALLBACKS[event["type"]])
+    if event["type"] in FALLBACKS:
+        _fall_back(row, rest, FALLBACKS[event["type"]])
     if "context" in rest:
         _add_search(row, rest["context"], "page")
     if "properties" in rest and event["type"] == CallType.PAGE:
@@ -334,26 +334,6 @@ def _fall_back(row: Row, rest: dict[str, Any], tree: _Tree) -> None:
             _fall_back(row, found, node)
             if not found:
                 del rest[key]
-
-
-def depends_on_values(call: str, rest: dict[str, Any]) -> bool:
-    """Whether what became of a call's fields depends on their values: one of two that a column could be read from is left.
-
-    Args:
-        call: The type of the call.
-        rest: Its fields outside the tracking plan, as :func:`flat_row` left them.
-
-    >>> depends_on_values("page", {"properties": {"path": "/a"}}), depends_on_values("track", {"properties": {"path": "/a"}})
-    (True, False)
-    """
-    return _has_any(rest, _FALLBACKS.get(call, {}))
-
-
-def _has_any(rest: dict[str, Any], tree: _Tree) -> bool:
-    return any(
-        key in rest and (node.__class__ is int or (isinstance(rest[key], dict) and _has_any(rest[key], node)))
-        for key, node in tree.items()
-    )
 
 
 def _extra(rest: dict[str, Any]) -> str:
