@@ -37,6 +37,7 @@ _MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII
 _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+_READ: Final = [name for name in EVENT_SCHEMA if name != "extra"]
 # Prefix of the columns of parsed times.
 _PARSED: Final = "_parsed_"
 
@@ -99,9 +100,7 @@ def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
     usual = (n_bytes <= MAX_EVENT_BYTES) & ~texts.str.contains("\\", literal=True)
     if _have_control_characters(lines):
         usual &= ~texts.str.contains(r"[\x00-\x1f]")
-    n_quotes = texts.str.count_matches('"', literal=True)
-    columns = {"bytes": n_bytes, "quotes": n_quotes, "pieces": texts.str.split(SEPARATOR)}
-    cut = pl.DataFrame(columns).with_row_index("_row")
+    cut = pl.DataFrame({"bytes": n_bytes, "pieces": texts.str.split(SEPARATOR)}).with_row_index("_row")
     return cut.filter(usual.fill_null(value=False)).with_columns(n=pl.col("pieces").list.len())
 
 
@@ -162,6 +161,7 @@ def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
     return (
         texts.lazy()
         .filter(
+            ~pl.any_horizontal(pl.col(_READ).str.contains('"', literal=True)).fill_null(value=False),
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
             pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,

@@ -116,10 +116,10 @@ def shape_of(pieces: Sequence[str]) -> Shape | None:
             return None
         copy, original = map(_number, pair)
         copies.append((copy, original, values[copy] == values[original]))
-    for copy, original, are_equal in copies:
-        if are_equal:
-            marks[copy] = marks[original]
-    reading = _read(cut, values, marks)
+    # What is dropped as a copy must look like one.
+    equal = {copy: marks[original] for copy, original, are_equal in copies if are_equal}
+    if equal:
+        reading = _read(cut, values, [equal.get(number, mark) for number, mark in enumerate(marks)])
     return None if reading is None else _shape(reading, cut, copies)
 
 
@@ -229,17 +229,18 @@ def values_of(lines: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """Take the values of the columns from lines.
 
     Args:
-        lines: ``pieces`` of lines with equal numbers of them, their lengths in ``bytes``, their ``quotes``, ``_row``.
+        lines: ``pieces`` of lines with equal numbers of them, their lengths in ``bytes``, and ``_row``.
         shape: A shape.
 
     Returns:
         ``_row``, the values as texts, and whether the line is of this shape (``_is_alike``); else they are meaningless.
+            It is not if a value has a quote in it: whether one of a column other than ``extra`` has is not examined.
     """
     numbered = [(str(number), piece) for number, piece in enumerate(shape.pieces)]
     # Step by step: Polars is slower if one expression takes a piece from its list and strips it.
     values = (
         lines.lazy()
-        .select("_row", "bytes", "quotes", *(pl.col("pieces").list.get(int(name)).alias(name) for name, _ in numbered))
+        .select("_row", "bytes", *(pl.col("pieces").list.get(int(name)).alias(name) for name, _ in numbered))
         .with_columns(pl.col(name).str.strip_prefix(piece.begin) for name, piece in numbered)
         .with_columns(pl.col(name).str.strip_suffix(piece.end) for name, piece in numbered if piece.end)
     )
@@ -256,10 +257,12 @@ def _conditions(shape: Shape) -> Iterator[pl.Expr]:
     # Stripping removes only what is there, so if the lengths add up, every piece had its begin and end.
     n_bytes = pl.sum_horizontal(pl.col(name).str.len_bytes() for name, _ in numbered)
     yield pl.col("bytes") == n_bytes + len(shape.fixed.encode())
-    # No value has a quote in it.
-    yield pl.col("quotes") == shape.fixed.count('"')
     yield pl.col(str(piece_of["type"])) == shape.call
     yield from (pl.col(name).str.contains(_CANONICAL) for name, piece in numbered if piece.kind == "token")
+    others = [pl.col(str(part)) for part in shape.extra if isinstance(part, int)]
+    if others:
+        # Joined, they are searched faster.
+        yield ~pl.concat_str(others).str.contains('"', literal=True)
     yield from (pl.col(name) == "" for name, piece in numbered if piece.kind == "nothing")
     for copy, original, are_equal in shape.copies:
         is_equal = pl.col(str(copy)) == pl.col(str(original))
