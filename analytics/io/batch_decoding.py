@@ -25,7 +25,7 @@ from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
 from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
 from analytics.io.json_values import events_on_line
-from analytics.io.line_shapes import SEPARATOR, Shape, shape_of, values_of
+from analytics.io.line_shapes import SEPARATOR, Shape, look_of, shape_of, values_of
 from analytics.io.strict_json import MAX_EVENT_BYTES
 
 # Fewer lines of a shape than this are quicker one by one.
@@ -145,9 +145,12 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
 
 def _usual_shape(lines: pl.DataFrame) -> Shape | None:
     """The commonest shape in a sample of the lines; None if no line of the sample can be decoded by its shape."""
-    shapes = [shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
-    counts = Counter(shape for shape in shapes if shape is not None)
-    return counts.most_common(1)[0][0] if counts else None
+    sample = lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()
+    # Lines that look alike nearly always have one shape, and to find it takes ten times longer than a look.
+    looks = [look_of(pieces) for pieces in sample]
+    like = dict(zip(looks, sample, strict=True))
+    shapes = (shape_of(like[look]) for look, _ in Counter(looks).most_common())
+    return next((shape for shape in shapes if shape is not None), None)
 
 
 def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -121,6 +121,16 @@ def shape_of(pieces: Sequence[str]) -> Shape | None:
     if equal:
         reading = _read(cut, values, [equal.get(number, mark) for number, mark in enumerate(marks)])
     return None if reading is None else _shape(reading, cut, copies)
+
+
+def look_of(pieces: Sequence[str]) -> Hashable:
+    """What lines of one shape have in common at first sight: all but the values, except that of a ``type``.
+
+    >>> look_of(['{"type":"page"', 'n":5}']) == look_of(['{"type":"page"', 'n":6}'])
+    True
+    """
+    cut = [_cut(piece) for piece in pieces]
+    return tuple((piece, value if piece.begin.endswith('type":"') else "") for piece, value in cut)
 
 
 def _fixed(cut: Iterable[Piece]) -> str:
