@@ -169,7 +169,6 @@ def _tree_of(call: CallType) -> _Tree:
 
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}
 
-# Other paths under which real senders put a column's value, tried in this order when the first has none.
 FALLBACKS: Final[dict[str, _Tree]] = {
     CallType.PAGE.value: {
         "properties": {
@@ -185,6 +184,7 @@ FALLBACKS: Final[dict[str, _Tree]] = {
     CallType.IDENTIFY.value: {"context": {"traits": {"email": _INDEX["email"]}}},
     CallType.GROUP.value: {"groupId": _INDEX["context_group_id"]},
 }
+"""Other paths under which real senders put a column's value, tried in this order when the first has none."""
 
 
 def _row_or_dead_letter(
