@@ -25,11 +25,12 @@ from analytics.io.strict_json import read_object
 SEPARATOR: Final = ',"'
 """What the pieces of a line are split at."""
 
-# Part of a piece before its value, the value, and the part after it. A value is a text, or a number or literal.
+# Part of a piece before its value, the value, and the part after it. A value is a text, or a number or literal; what
+# becomes of a null depends on its place, so it is a part of the shape.
 _TEXT: Final = re.compile(r'(.*"|)([^"]*)("[^":]*)', re.DOTALL)
-_TOKEN: Final = re.compile(r"(.*[:,\[])([\w.-]+)([\]}]*)", re.DOTALL | re.ASCII)
+_TOKEN: Final = re.compile(r"(.*[:,\[])(?!null)([\w.-]+)([\]}]*)", re.DOTALL | re.ASCII)
 # Numbers and literals that canonical JSON has as they are: others may have more digits than a float, or too many zeros.
-_CANONICAL: Final = r"^(?:true|false|null|0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,9})\.[0-9]{0,3}[1-9])$"
+_CANONICAL: Final = r"^(?:true|false|0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,9})\.[0-9]{0,3}[1-9])$"
 # With a question mark each could be an address with a query, to which nothing is added.
 _MARK: Final = re.compile(r'"#(\d+)\?"')
 _NEEDED: Final = frozenset({"message_id", "received_at"})

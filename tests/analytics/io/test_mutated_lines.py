@@ -37,6 +37,7 @@ EVENTS: Final[tuple[dict[str, Any], ...]] = (
     | {"properties": ORDER},
     {"type": "identify"} | WHO | TIMES | {"traits": {"email": "a@x.org", "plan": "team", "age": 44}, "context": {}},
     {"type": "group"} | WHO | TIMES | {"groupId": "g", "traits": {"employees": 12}, "extra": {"b": 1, "a": "x"}},
+    {"type": "page"} | WHO | TIMES | {"context": None, "properties": None},
     {"anonymousId": "a", "channel": "web", "messageId": "m", "receivedAt": TIMES["sentAt"], "type": "screen"},
 )  # fmt: skip
 # As they stand in a line: texts, numbers, literals, nested values, and what only looks like one of them.
@@ -98,15 +99,13 @@ def written(random: Random, event: dict[str, Any]) -> str:
 
 
 def with_other_value(random: Random, line: str) -> str:
-    """Another value in place of one of the texts, numbers and literals."""
+    """Another value in place of one of the values, which may be an object or a list."""
     begins = [at + 1 for at, character in enumerate(line) if character in ":[,"] or [0]
     begin = random.choice(begins)
-    end = begin + 1
-    if line[begin : begin + 1] == '"':
-        end = line.find('"', end) + 1 or end
-    else:
-        while end < len(line) and line[end] not in ",]}":
-            end += 1
+    try:
+        _, end = json.JSONDecoder().raw_decode(line, begin)
+    except ValueError:
+        end = begin + 1
     return line[:begin] + random.choice(VALUES) + line[end:]
 
 
