@@ -1,12 +1,9 @@
 """Batch decoding: lines of one shape are flattened many at a time.
 
-Lines of one sender differ in little but their values. Split at ``,"``, each piece of a line is a key (and braces), one
-value, and what closes it; lines that differ only in the values have one *shape*. Values without quotes, backslashes and
-control characters are plain JSON strings, so all lines of a shape have one structure. The walk of
-:mod:`analytics.io.flatten` over one of them, with the numbers of the pieces in place of the values, shows which piece
-belongs to which column. All lines in doubt (rare shapes, unknown fields, escapes, times in other formats, unusable
-events) are flattened one by one, with the same result. So are lines that hold more than
-one event: objects one after the other, an array, or the body of a batch.
+Which piece of a line belongs to which column is found once for all lines of a shape (:mod:`analytics.io.line_shapes`).
+All lines in doubt (rare shapes, escapes, numbers that are written in other ways, times in other formats, unusable
+events) are flattened one by one, with the same result. So are lines that hold more than one event: objects one after
+the other, an array, or the body of a batch.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -22,16 +19,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.events.dead_letters import RejectedError
 from analytics.events.identifiers import WHO, in_doubt
 from analytics.events.times import EARLIEST, LATEST, epoch_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA, UTC_MS
 from analytics.io.encoding import time_tails
-from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flat_row, flatten_numbered
+from analytics.io.flatten import MAX_ID_LENGTH, Flattened, flatten_numbered
 from analytics.io.json_values import events_on_line
-from analytics.io.strict_json import MAX_EVENT_BYTES, read_object
+from analytics.io.line_shapes import SEPARATOR, Shape, look_of, shape_of, values_of
+from analytics.io.strict_json import MAX_EVENT_BYTES
 
-_SEPARATOR: Final = ',"'
 # Fewer lines of a shape than this are quicker one by one.
 _ENOUGH: Final = 200
 # Lines examined to find the commonest shape among those left.
@@ -41,29 +37,9 @@ _MINUTE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:", re.ASCII
 _MINUTE_LENGTH: Final = len("2026-03-03T00:00:")
 _TEXTS: Final = pl.DataFrame(schema={"_row": pl.UInt32(), **dict.fromkeys(EVENT_SCHEMA, pl.String())})
 _TIMES: Final = [name for name, dtype in EVENT_SCHEMA.items() if dtype == UTC_MS]
+_READ: Final = [name for name in EVENT_SCHEMA if name != "extra"]
 # Prefix of the columns of parsed times.
 _PARSED: Final = "_parsed_"
-_NEEDED: Final = frozenset({"message_id", "received_at"})
-# The part of a piece before its last text, the text, and the part after it.
-_VALUE: Final = re.compile(r'(.*")([^"]*)("[^"]*)', re.DOTALL)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What lines of one shape have in common.
-
-    Args:
-        call: Their type.
-        begins: Text before the value, in each piece.
-        ends: Text after it.
-        piece_of: Columns, and the number of the piece with each one's value; every piece belongs to a column, and
-            the other columns are empty.
-    """
-
-    call: str
-    begins: tuple[str, ...]
-    ends: tuple[str, ...]
-    piece_of: tuple[tuple[str, int], ...]
 
 
 def flatten_lines(
@@ -124,7 +100,7 @@ def _pieces(lines: Sequence[bytes]) -> pl.DataFrame:
     usual = (n_bytes <= MAX_EVENT_BYTES) & ~texts.str.contains("\\", literal=True)
     if _have_control_characters(lines):
         usual &= ~texts.str.contains(r"[\x00-\x1f]")
-    cut = pl.DataFrame({"bytes": n_bytes, "pieces": texts.str.split(_SEPARATOR)}).with_row_index("_row")
+    cut = pl.DataFrame({"bytes": n_bytes, "pieces": texts.str.split(SEPARATOR)}).with_row_index("_row")
     return cut.filter(usual.fill_null(value=False)).with_columns(n=pl.col("pieces").list.len())
 
 
@@ -158,7 +134,7 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
     for group in lines.partition_by("n", maintain_order=True):
         left = group
         while left.height >= enough and (shape := _usual_shape(left)) is not None:
-            values = _values(left, shape)
+            values = values_of(left, shape)
             alike = values.filter("_is_alike").drop("_is_alike")
             if alike.height < enough:
                 break
@@ -167,51 +143,14 @@ def _by_shape(lines: pl.DataFrame, enough: int) -> list[pl.DataFrame]:
     return parts
 
 
-def _usual_shape(lines: pl.DataFrame) -> _Shape | None:
+def _usual_shape(lines: pl.DataFrame) -> Shape | None:
     """The commonest shape in a sample of the lines; None if no line of the sample can be decoded by its shape."""
-    shapes = [_shape_of(pieces) for pieces in lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()]
-    counts = Counter(shape for shape in shapes if shape is not None)
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _shape_of(pieces: list[str]) -> _Shape | None:
-    """The shape of a line with these pieces; None if it cannot be decoded by its shape."""
-    cuts = [_VALUE.fullmatch(piece) for piece in pieces]
-    if not all(cuts):
-        return None
-    begins, values, ends = zip(*(cut.groups() for cut in cuts if cut), strict=True)
-    marks = {f"#{number}": number for number in range(len(pieces))}
-    skeleton = _SEPARATOR.join("".join(parts) for parts in zip(begins, marks, ends, strict=True))
-    try:
-        event = read_object(skeleton.encode())
-        call = values[marks[event["type"]]]
-        row = flat_row(event | {"type": call})
-    except (KeyError, TypeError, ValueError, RecursionError, RejectedError):
-        return None
-    found = {name: value for name, value in zip(EVENT_SCHEMA, row, strict=True) if value is not None}
-    found["type"] = event["type"]
-    # Times are compared as texts here, and parsed later.
-    texts = {value for value in found.values() if isinstance(value, str)}
-    usable = texts == marks.keys() and len(found) == len(marks) and found.keys() >= _NEEDED
-    if not usable:
-        return None
-    return _Shape(call, begins, ends, tuple((name, marks[mark]) for name, mark in found.items()))
-
-
-def _values(lines: pl.DataFrame, shape: _Shape) -> pl.DataFrame:
-    """``_row``, the values of the columns if the line is of this shape, and whether it is (``_is_alike``)."""
-    # Step by step: Polars is slower if one expression takes a piece from its list and strips it.
-    values = (
-        lines.lazy()
-        .select("_row", "bytes", *(pl.col("pieces").list.get(n).alias(column) for column, n in shape.piece_of))
-        .with_columns(pl.col(column).str.strip_prefix(shape.begins[n]) for column, n in shape.piece_of)
-        .with_columns(pl.col(column).str.strip_suffix(shape.ends[n]) for column, n in shape.piece_of)
-    )
-    # Stripping removes only what is there, so if the lengths add up, every piece had its begin and end.
-    rest = pl.sum_horizontal(pl.col(column).str.len_bytes() for column, _ in shape.piece_of)
-    glue = len("".join((*shape.begins, *shape.ends)).encode()) + len(_SEPARATOR) * (len(shape.begins) - 1)
-    is_alike = (pl.col("bytes") == rest + glue) & (pl.col("type") == shape.call)
-    return values.with_columns(_is_alike=is_alike).drop("bytes").collect()
+    sample = lines["pieces"].gather_every(lines.height // _SAMPLE + 1).to_list()
+    # Lines that look alike nearly always have one shape, and to find it takes ten times longer than a look.
+    looks = [look_of(pieces) for pieces in sample]
+    like = dict(zip(looks, sample, strict=True))
+    shapes = (shape_of(like[look]) for look, _ in Counter(looks).most_common())
+    return next((shape for shape in shapes if shape is not None), None)
 
 
 def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
@@ -225,7 +164,7 @@ def _decoded_rows(texts: pl.DataFrame) -> pl.DataFrame:
     return (
         texts.lazy()
         .filter(
-            ~pl.any_horizontal(pl.col(pl.String).str.contains('"', literal=True)).fill_null(value=False),
+            ~pl.any_horizontal(pl.col(_READ).str.contains('"', literal=True)).fill_null(value=False),
             pl.col("message_id").str.len_chars().is_between(1, MAX_ID_LENGTH),
             pl.max_horizontal(given).is_between(1, MAX_ID_LENGTH),
             pl.col("previous_id").str.len_chars().fill_null(0) <= MAX_ID_LENGTH,

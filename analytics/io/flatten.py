@@ -169,8 +169,7 @@ def _tree_of(call: CallType) -> _Tree:
 
 _TREES: Final = {call.value: _tree_of(call) for call in CallType}
 
-# Other paths under which real senders put a column's value, tried in this order when the first has none.
-_FALLBACKS: Final[dict[str, _Tree]] = {
+FALLBACKS: Final[dict[str, _Tree]] = {
     CallType.PAGE.value: {
         "properties": {
             "path": _PATH,
@@ -185,6 +184,7 @@ _FALLBACKS: Final[dict[str, _Tree]] = {
     CallType.IDENTIFY.value: {"context": {"traits": {"email": _INDEX["email"]}}},
     CallType.GROUP.value: {"groupId": _INDEX["context_group_id"]},
 }
+"""Other paths under which real senders put a column's value, tried in this order when the first has none."""
 
 
 def _row_or_dead_letter(
@@ -252,8 +252,8 @@ def flat_row(event: dict[str, Any]) -> Row:
     rest = _walk(event, tree, row)
     if fingerprint is not None:
         row[_MESSAGE_ID] = fingerprint
-    if event["type"] in _FALLBACKS:
-        _fall_back(row, rest, _FALLBACKS[event["type"]])
+    if event["type"] in FALLBACKS:
+        _fall_back(row, rest, FALLBACKS[event["type"]])
     if "context" in rest:
         _add_search(row, rest["context"], "page")
     if "properties" in rest and event["type"] == CallType.PAGE:

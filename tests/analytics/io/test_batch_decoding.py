@@ -93,6 +93,19 @@ def test_our_own_lines_are_not_read_one_by_one():
     assert batch.frame.equals(events)
 
 
+def test_lines_of_other_sites_are_not_read_one_by_one():
+    """Nor are lines with fields of their own, of any kind, and a page's values twice, as analytics.js sends them."""
+    page = {"path": "/a", "url": "https://x.org/a?q=1", "search": "?q=1", "title": "A", "referrer": ""}
+    own = {"plan": "team", "n": 3, "price": 1.5, "is_new": True, "none": None, "tags": ["a", "b"], "deep": {"b": 1}}
+    event = PAGE | {"context": {"page": page, "screen": {"width": 1440}}, "properties": page | own}
+    lines = [json.dumps(event | {"messageId": f"m{n}"}, separators=(",", ":")).encode() for n in range(5)]
+    with patch.object(batch_decoding, "flatten_numbered", wraps=flatten_numbered) as one_by_one:
+        batch = flatten_lines(list(enumerate(lines)), enough=1)
+    assert list(one_by_one.call_args.args[0]) == []
+    assert batch.frame.equals(flatten_numbered(enumerate(lines)).frame)
+    assert json.loads(batch.frame["extra"][0])["properties"] == own | {"search": "?q=1"}
+
+
 @pytest.mark.parametrize("call", CallType)
 def test_what_belongs_to_other_calls_is_kept(call: CallType):
     """A value that the call does not carry is an extra, also where many lines have it."""
