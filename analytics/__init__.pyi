@@ -61,6 +61,7 @@ from .signals.definitions import (
     SessionLength as SessionLength,
 )
 from .statistics.funnel import FunnelStatistics as FunnelStatistics
+from .statistics.prepared_events import EventsInParts as EventsInParts
 from .statistics.odds_ratios import Homogeneity as Homogeneity
 from .statistics.segment_content import SegmentContent as SegmentContent, segment_content as segment_content
 from .store.buckets import HourBucket as HourBucket

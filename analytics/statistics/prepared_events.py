@@ -172,12 +172,19 @@ class EventsInParts:
     The files last as long as this object.
 
     Args:
-        events: Returns the flat events with their ``event_time``, each once, in any order, as tables to be read one
-            after the other.
+        events: Returns the flat events, each once and in any order, as tables to be read one after the other; if they
+            have an ``event_time``, that counts.
         n_parts: Number of parts, at least 1.
         settings: Choices of the analyst.
         arm_shares: Planned share of each arm by experiment.
         folder: Where the files are; the system's folder for such unless given.
+
+    >>> from analytics.analysis import Analysis
+    >>> times, settings = ["2026-03-03T10:00:00Z", "2026-03-04T11:00:00Z"], AnalyticsSettings()
+    >>> day = pl.DataFrame({"type": ["page"] * 2, "anonymous_id": ["a", "b"], "timestamp": times}).lazy()
+    >>> parts = EventsInParts(lambda: [day], 4, settings)  # or files, as pl.scan_parquet("monday.parquet")
+    >>> Analysis(parts, settings).statistics.totals()["visitors"].item()
+    2
     """
 
     def __init__(
@@ -246,7 +253,8 @@ class EventsInParts:
         for number in range(self._n_parts):
             files = sorted(cut.glob(f"{number:04}-*.parquet"))
             flat = pl.read_parquet(files) if files else parts.numbered(sources[0]).drop(PART).head(0).collect()
-            part = PreparedEvents(flat.sort(_IN_ORDER).clone, self._settings, self._arm_shares, possible_only=True)
+            in_order = enriched(flat).sort(_IN_ORDER)
+            part = PreparedEvents(in_order.clone, self._settings, self._arm_shares, possible_only=True)
             _write_part(part.events, self._part(number))
             facts.append(EventFacts.of(part))
             arms.append(part.experiments.without_events())
