@@ -29,6 +29,7 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     studies.POWER,
     whole_runs.GROWTH,
     whole_runs.WORKERS,
+    whole_runs.ANALYSIS,
     whole_runs.DAYS,
     whole_runs.TEN_MILLION,
 )

@@ -1,7 +1,8 @@
 """Whole runs of the command line, each a process of its own: growth of cost and memory, and the gain of a second core.
 
 Growth is measured in visitors a second relative to ten thousand of them: a ratio of 1 is a cost that grows in
-proportion. Start-up, events on disk, store and fingerprint are in it; the analysis of the events is not.
+proportion. Start-up, events on disk, store and fingerprint are in it; the analysis of the events is not, unless it is
+said so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from scenarios.run.pools import available_cores
 
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _MANY: Final = 10_000_000
+_ANALYSED: Final = f"{_MANY:,} visitors, analysed in parts, with report"
+_ANALYSED_VISITORS: Final = 300_000
+_IN_PARTS: Final = "in parts, with --memory 500MB"
 _ONE_CORE, _ALONE, _TWO = "one core", "one process, Polars on all cores", "two workers, a core each"
 
 
@@ -43,8 +47,7 @@ def _run(visitors_per_day: int, *options: str, on_one_core: bool = False) -> Sub
                 "--out",
                 f"{folder}/run",
                 "--json",
-                "--no-analysis",
-                *options,
+                *(options if "--memory" in options else ["--no-analysis", *options]),
             ]
             kept = ["-c", ON_ONE_CORE] if on_one_core else []
             printed, peak_mib = watched([sys.executable, *kept, "-m", "funnelsim", *command], Path(folder))
@@ -103,7 +106,18 @@ def _growth() -> Mapping[str, Subject]:
 
 def _ten_million() -> Mapping[str, Subject]:
     options = ("--jobs", str(available_cores()))
-    return {f"{_SIZES[0]:,} visitors": _run(_SIZES[0]), f"{_MANY:,} visitors": _run(_MANY, *options)}
+    return {
+        f"{_SIZES[0]:,} visitors": _run(_SIZES[0]),
+        f"{_MANY:,} visitors": _run(_MANY, *options),
+        _ANALYSED: _run(_MANY, *options, "--memory", "8GiB"),
+    }
+
+
+def _analysis() -> Mapping[str, Subject]:
+    return {
+        "in memory": _run(_ANALYSED_VISITORS, "--memory", "64GiB"),
+        _IN_PARTS: _run(_ANALYSED_VISITORS, "--memory", "500MB"),
+    }
 
 
 def _days() -> Mapping[str, Subject]:
@@ -121,6 +135,15 @@ def _workers() -> Mapping[str, Subject]:
 
 GROWTH: Final = Comparison("growth", "A run of 24 hours, events to disk", "visitors", _growth, rounds=3)
 TEN_MILLION: Final = Comparison("ten-million", "Ten million visitors in a day", "visitors", _ten_million, rounds=1)
+ANALYSIS: Final = Comparison(
+    "analysis",
+    "Peak memory of a run of 300,000 visitors, analysed, with report",
+    "visitors",
+    _analysis,
+    {_IN_PARTS: 0.75},
+    of="memory",
+    rounds=1,
+)
 DAYS: Final = Comparison(
     "days", "Peak memory, 40,000 visitors a day", "visitors", _days, {"30 days": 1.3}, of="memory", rounds=1
 )
