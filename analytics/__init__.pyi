@@ -61,8 +61,8 @@ from .signals.definitions import (
     SessionLength as SessionLength,
 )
 from .statistics.funnel import FunnelStatistics as FunnelStatistics
-from .statistics.prepared_events import EventsInParts as EventsInParts
 from .statistics.odds_ratios import Homogeneity as Homogeneity
+from .statistics.prepared_events import EventsInParts as EventsInParts
 from .statistics.segment_content import SegmentContent as SegmentContent, segment_content as segment_content
 from .store.buckets import HourBucket as HourBucket
 from .store.counts import Counts as Counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ def run_to_folder(
         for name in ("events", "labels", "people"):
             (parts_folder / name).mkdir(parents=True)
         record, labels = ParquetParts(parts_folder / "events"), LabelParts(parts_folder / "labels")
-        sinks = [NdjsonFile(working / "events.ndjson")] if events == "ndjson" else []
-        try:
+        with ExitStack() as until_simulated:
+            sinks = [NdjsonFile(working / "events.ndjson")] if events == "ndjson" else []
+            for sink in sinks:
+                until_simulated.callback(sink.close)
             run = simulate(
                 scenario,
                 seed=seed,
@@ -99,9 +102,6 @@ def run_to_folder(
                 pool=pool,
                 accepted=EventHistory(on_disk=True),
             )
-        finally:
-            for sink in sinks:
-                sink.close()
         manifest = _write(working, run, record if events == "parquet" else None, announce, memory, analyse=analyse)
         # Before the folder takes its name: a run folder holds no hidden parts.
         shutil.rmtree(parts_folder)
