@@ -106,6 +106,8 @@ class SessionLengthComparison:
         """One row per form, columns as in :data:`FORM_SCHEMA`."""
         forms: tuple[SessionForm, ...] = ("none", "over 15 minutes", "log1p", "spline")
         table = pl.DataFrame([self._row(form) for form in forms], schema=FORM_SCHEMA)
+        # All forms have been fitted, so the visits can be released.
+        self._visits = self._visits.clear()
         return table.with_columns(aic_above_best=pl.col("aic") - pl.col("aic").min())
 
     @property

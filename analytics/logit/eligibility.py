@@ -35,7 +35,9 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
     # Tables from elsewhere have 1 and 0 for true and false. Half a request would be fitted without an error.
     _refuse_other_than_binary(visits, outcomes)
     visits = visits.with_columns(pl.col(outcomes).cast(pl.Boolean))
-    eligible = visits.filter(pl.col("at_risk") & ~pl.col("censored"))
+    is_eligible = visits["at_risk"] & ~visits["censored"]
+    # A table of eligible visits alone is not copied: it may be large.
+    eligible = visits if is_eligible.all() else visits.filter(is_eligible)
     refuse_gaps(eligible, signals)
     return eligible
 
