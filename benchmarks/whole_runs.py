@@ -109,7 +109,7 @@ def _ten_million() -> Mapping[str, Subject]:
     return {
         f"{_SIZES[0]:,} visitors": _run(_SIZES[0]),
         f"{_MANY:,} visitors": _run(_MANY, *options),
-        _ANALYSED: _run(_MANY, *options, "--memory", "8GiB"),
+        _ANALYSED: _run(_MANY, *options, "--memory", "12GiB"),
     }
 
 

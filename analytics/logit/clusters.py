@@ -14,7 +14,7 @@ import polars as pl
 
 from analytics.errors import VisitTableError
 from analytics.logit.design import Design
-from analytics.logit.likelihood import by_cluster
+from analytics.logit.likelihood import by_cluster, sums_by_cluster
 from analytics.logit.matrix import Floats, Integers
 
 
@@ -92,10 +92,9 @@ def effective_clusters(design: Design, information: Floats, p: Floats, clusters:
     scale, deviation = np.sqrt(np.diag(information)), np.sqrt(p * (1 - p))
     inverse = np.linalg.inv(_scaled(information, scale))
     total, squares = np.zeros(len(scale)), np.zeros(len(scale))
-    for rows, places in by_cluster(clusters):
-        pattern = rows if design.pattern is None else design.pattern[rows]
-        influence = (design.matrix.rows(pattern) * (deviation[pattern][:, None] / scale)) @ inverse
-        added = np.add.reduceat(influence, places) ** 2
+    of_visits = deviation if design.pattern is None else deviation[design.pattern]
+    for sums in sums_by_cluster(design, of_visits, clusters):
+        added = ((sums / scale) @ inverse) ** 2
         total += added.sum(axis=0)
         squares += (added**2).sum(axis=0)
     return np.asarray(total**2 / squares)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from scipy.sparse import coo_array
 from scipy.special import erfc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
@@ -30,6 +31,9 @@ _TOLERANCE: Final = 1e-8
 
 _HUGE_COEFFICIENT: Final = 15.0
 _HUGE_STANDARD_ERROR: Final = 100.0
+_MOST_AT_ONCE: Final = 1 << 22
+"""Visits up to which the sums of all clusters are made at once."""
+
 _SURE: Final = 1e-10
 """Beyond these the likelihood may have a ridge instead of a maximum, and the result depend on where it stopped."""
 
@@ -257,15 +261,32 @@ def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integer
         clusters: Number of each visit's cluster, from 0.
     """
     n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
+    residuals = design.outcome - (p if design.pattern is None else p[design.pattern])
     squares = np.zeros((n_terms, n_terms))
-    for rows, places in by_cluster(clusters):
-        pattern = rows if design.pattern is None else design.pattern[rows]
-        residuals = design.outcome[rows] - p[pattern]
-        scores = np.add.reduceat(design.matrix.rows(pattern) * residuals[:, np.newaxis], places)
+    for scores in sums_by_cluster(design, residuals, clusters):
         squares += scores.T @ scores
     correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
     covariance = inverse @ squares @ inverse * correction
     return np.asarray(covariance)
+
+
+def sums_by_cluster(design: Design, weights: Floats, clusters: Integers) -> Iterator[Floats]:
+    """Weighted sums of the visits' rows over each cluster, clusters × terms, of many clusters at a time.
+
+    Args:
+        design: Design matrix and outcomes.
+        weights: Weight of each visit.
+        clusters: Number of each visit's cluster, from 0.
+    """
+    if design.matrix.n_rows <= MOST_WHOLE and len(clusters) <= _MOST_AT_ONCE:
+        pattern = np.arange(len(clusters)) if design.pattern is None else design.pattern
+        # Sparse, because most clusters have few of the patterns.
+        shape = int(clusters.max()) + 1, design.matrix.n_rows
+        yield np.asarray(coo_array((weights, (clusters, pattern)), shape=shape).tocsr() @ design.matrix.dense())
+        return
+    for rows, places in by_cluster(clusters):
+        taken = design.matrix.rows(rows if design.pattern is None else design.pattern[rows])
+        yield np.add.reduceat(taken * weights[rows, np.newaxis], places)
 
 
 def by_cluster(clusters: Integers, at_once: int = ROWS_AT_ONCE) -> Iterator[tuple[Integers, Integers]]:

@@ -82,6 +82,9 @@ class DesignMatrix:
 
     def rows(self, chosen: slice | NDArray[Any]) -> Floats:
         """The values in some rows, rows × terms."""
+        return self._whole[chosen] if self.n_rows <= MOST_WHOLE else self._made(chosen)
+
+    def _made(self, chosen: slice | NDArray[Any]) -> Floats:
         columns = {name: values[chosen] for name, values in self.columns.items()}
         n = len(next(iter(columns.values()))) if columns else len(np.empty(self.n_rows, np.bool_)[chosen])
         # Column by column in memory, as they are made.
@@ -102,15 +105,16 @@ class DesignMatrix:
             return
         for begin in range(0, self.n_rows, ROWS_AT_ONCE):
             chosen = slice(begin, min(begin + ROWS_AT_ONCE, self.n_rows))
-            yield chosen, self.rows(chosen)
+            yield chosen, self._made(chosen)
 
     def dense(self) -> Floats:
         """The whole as one array."""
-        return self._whole if self.n_rows <= MOST_WHOLE else self.rows(slice(None))
+        return self.rows(slice(None))
 
     @cached_property
     def _whole(self) -> Floats:
-        return self.rows(slice(None))
+        # Row by row in memory, for those who take some of the rows.
+        return np.ascontiguousarray(self._made(slice(None)))
 
     def __matmul__(self, b: Floats) -> Floats:
         """The sum of each row's terms, weighted by coefficients."""
