@@ -1,8 +1,7 @@
 """Analysis of events: statistics, visits and the intent model, each computed on first use.
 
-Events that do not fit into memory are analysed part by part, as
-:class:`analytics.statistics.prepared_events.EventsInParts`. What is counted adds up over the parts, and visits are read
-from files, so that the results are the same.
+Events that do not fit into memory are analysed part by part (``EventsInParts``). What is counted adds up over the
+parts, and visits are read from files, so that the results are the same.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from analytics import charts, html, intent as models
 from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
+from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
 from analytics.sessions.visits import Settled, begins_in, read_visits
@@ -28,7 +28,7 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit,
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
-from analytics.statistics.prepared_events import ChangedParts, EventsInParts, PreparedEvents
+from analytics.statistics.prepared_events import EventsInParts, PreparedEvents
 from analytics.statistics.segment_content import SegmentContent, segment_content
 from analytics.statistics.traffic import Question
 
@@ -228,8 +228,7 @@ class Analysis:
     @property
     def n_requests_left_out(self) -> int:
         """Visits with a request that came after the first of their account, which the intent model leaves out."""
-        left_out = pl.col("requested_demo") & ~pl.col("at_risk")
-        return sum(self._finished(rows).select(left_out.sum()).collect().item() for rows in self._read_visits[0])
+        return self._n_visits(pl.col("requested_demo") & ~pl.col("at_risk"))
 
     @property
     def _n_in_several_arms(self) -> int:
@@ -237,8 +236,13 @@ class Analysis:
         several = self.experiments.in_several_arms["visitor"]
         if several.is_empty():
             return 0
-        is_one = pl.col("anonymous_id").is_in(several.implode())
-        return sum(self._finished(rows).select(is_one.sum()).collect().item() for rows in self._read_visits[0])
+        return self._n_visits(pl.col("anonymous_id").is_in(several.implode()))
+
+    def _n_visits(self, condition: pl.Expr) -> int:
+        """Number of visits of which a condition holds; of events in parts, without all visits in memory."""
+        in_memory = isinstance(self._prepared, PreparedEvents)
+        tables = [self.visits.lazy()] if in_memory else map(self._finished, self._read_visits[0])
+        return sum(int(visits.select(condition.sum()).collect().item()) for visits in tables)
 
     def _in_one_arm(self, table: pl.DataFrame, visitor: pl.Expr) -> pl.DataFrame:
         several = self.experiments.in_several_arms["visitor"]

@@ -21,6 +21,7 @@ from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.identity import stitched
+from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import visit_table, visit_table_of_parts
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EventCount, SessionLength, Signal
@@ -120,7 +121,9 @@ def compare_analyses(
     Raises:
         EventFrameError: The table is not a table of events.
     """
-    tables = [events] if isinstance(events, pl.DataFrame) else events
+    prepare = stitched if stitch else enriched
+    # A table is prepared once; parts are as often as they are read, as they may not fit into memory.
+    tables = [prepare(events)] if isinstance(events, pl.DataFrame) else ChangedParts(events, prepare)
     # The intercept by visitor is another quantity, whose true value is unknown.
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
@@ -131,13 +134,13 @@ def compare_analyses(
         if visits is not None:
             return model.fit(visits, truth)
         rows = visit_table_of_parts(
-            tables, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit, stitch=stitch
+            tables, observed_until=observed_until, signals=model.signals, conversion_unit=conversion_unit, stitch=False
         )
         return model.fit(rows, truth)
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
         # Part by part: the rows of visitors take less memory than their events.
-        rows = (visitor_table(table, model.signals, everything=everything, stitch=stitch) for table in tables)
+        rows = (visitor_table(table, model.signals, everything=everything, stitch=False) for table in tables)
         return model.fit(pl.concat(rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {

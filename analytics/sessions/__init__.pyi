@@ -9,6 +9,7 @@ from .identity import (
 from .partitions import (
     ANALYSED_COLUMNS as ANALYSED_COLUMNS,
     PART as PART,
+    ChangedParts as ChangedParts,
     PartsByPerson as PartsByPerson,
     partitions_by_visitor as partitions_by_visitor,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -175,3 +175,18 @@ def _times(names: Sequence[str]) -> list[pl.Expr]:
 
     read_times = given.map_batches(read, pl.Struct({_TIME: UTC_MS, _ARRIVAL: UTC_MS}), is_elementwise=True)
     return [read_times.struct.field(name) for name in (_TIME, _ARRIVAL)]
+
+
+class ChangedParts:
+    """Parts of events, each changed as it is read; they can be read again and again.
+
+    Args:
+        parts: The parts.
+        change: Changes one.
+    """
+
+    def __init__(self, parts: Iterable[pl.DataFrame], change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        self._parts, self._change = parts, change
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return map(self._change, self._parts)

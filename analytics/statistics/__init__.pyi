@@ -17,7 +17,6 @@ from .page_coverage import (
     PageCoverage as PageCoverage,
 )
 from .prepared_events import (
-    ChangedParts as ChangedParts,
     EventFacts as EventFacts,
     EventsInParts as EventsInParts,
     PreparedEvents as PreparedEvents,

@@ -118,7 +118,7 @@ class Coverage:
         n_requesters, n_at_once = _requests_at_once(people)
         n_requests, n_unseen = _requests_without_page_view(people)
         return cls(
-            calls=Counter(dict(events["type"].cast(pl.String).value_counts().iter_rows())),
+            calls=Counter(dict(events["type"].cast(pl.String).fill_null("None").value_counts().iter_rows())),
             n_bot_views=int(views["is_bot"].sum()),
             n_requesters=n_requesters,
             n_at_once=n_at_once,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -264,21 +264,6 @@ class EventsInParts:
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:04}.parquet"
-
-
-class ChangedParts:
-    """Parts of events, each changed as it is read; they can be read again and again.
-
-    Args:
-        parts: The parts.
-        change: Changes one.
-    """
-
-    def __init__(self, parts: Iterable[pl.DataFrame], change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-        self._parts, self._change = parts, change
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return map(self._change, self._parts)
 
 
 def _write_part(table: pl.DataFrame, path: Path) -> None:

@@ -7,7 +7,7 @@ odds ratio of the content differs between segments; the product ``segment:conten
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -20,6 +20,7 @@ from analytics.errors import AnalyticsError
 from analytics.events.dimensions import NOT_SET, Dimension, DimensionError, dimensions_of
 from analytics.events.tracking_plan import CallType
 from analytics.sessions.identity import stitched
+from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import IS_HUMAN, Settled, begins_in, read_visits
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EverSeen
@@ -117,18 +118,19 @@ def segment_content(
     dimension = _one_for_each_visitor(segment)
     if per not in get_args(Per):
         raise AnalyticsError(f"per: must be one of {', '.join(get_args(Per))} (got {per!r})")
-    tables = [events] if isinstance(events, pl.DataFrame) else events
 
-    def people() -> Iterator[pl.DataFrame]:
-        return ((stitched(table) if stitch else enriched(table)).filter(IS_HUMAN) for table in tables)
+    def of_people(table: pl.DataFrame) -> pl.DataFrame:
+        return (stitched(table) if stitch else enriched(table)).filter(IS_HUMAN)
 
-    contents = sorted({*chain.from_iterable(map(categories, people()))}) if contents is None else contents
+    # A table is prepared once; parts are as often as they are read, as they may not fit into memory.
+    people = [of_people(events)] if isinstance(events, pl.DataFrame) else ChangedParts(events, of_people)
+    contents = sorted({*chain.from_iterable(map(categories, people))}) if contents is None else contents
     signals = _signals(contents)
     names, shown = {signal.name: content for content, signal in signals.items()}, tuple(signals.values())
     if settled is None:
-        settled = Settled.of([read_visits(part, (), idle_minutes=idle_minutes) for part in people()])
+        settled = Settled.of([read_visits(part, (), idle_minutes=idle_minutes) for part in people])
     counted = []
-    for part in people():
+    for part in people:
         rows = read_visits(part, shown, idle_minutes=idle_minutes).rows.lazy()
         finished = settled.finish(
             rows, shown, observed_until, idle_minutes=idle_minutes, conversion_unit=conversion_unit

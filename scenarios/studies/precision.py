@@ -89,7 +89,7 @@ def half_widths(values: Floats) -> tuple[Floats, Floats]:
     """
     known = ~np.isnan(values)
     n = np.cumsum(known).astype(np.float64)
-    from scipy.special import stdtrit  # noqa: PLC0415 - whoever only checks a file must not wait for it
+    from scipy.special import stdtrit  # noqa: PLC0415 - a check of a file must not wait for it
 
     # Sums of deviations from the first value: with a large mean, those of the values would lose all digits.
     origin = float(values[known][0]) if known.any() else 0.0

@@ -44,7 +44,7 @@ def test_the_digest_of_rows_is_that_of_the_table(collected: CollectingSink):
 
 
 def test_a_store_of_rows_is_that_of_the_table(collected: CollectingSink):
-    """Counts, state, hours and events are the same, and so is a copy; whoever comes again is a duplicate."""
+    """Counts, state, hours and events are the same, and so is a copy; an event that comes again is a duplicate."""
     by_rows, by_table = EventStore(), EventStore()
     for delivery in collected.deliveries:
         by_rows.append_rows(delivery.rows)
