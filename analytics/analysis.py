@@ -14,7 +14,7 @@ from functools import cached_property
 import polars as pl
 
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
-from analytics import charts, html, intent as models
+from analytics import charts, html, intent as models, logit
 from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
@@ -223,7 +223,7 @@ class Analysis:
         wanted = ["anonymous_id", "account", *(signal.name for signal in self._signals), *VISIT_OUTCOME_COLUMNS]
         eligible = pl.col("at_risk") & ~pl.col("censored")
         tables = (self._finished(rows).filter(eligible).select(wanted).collect() for rows in self._read_visits[0])
-        return pl.concat(self._in_one_arm(table, pl.col("anonymous_id")) for table in tables)
+        return pl.concat(logit.with_keys(self._in_one_arm(table, pl.col("anonymous_id"))) for table in tables)
 
     @property
     def n_requests_left_out(self) -> int:

@@ -20,9 +20,9 @@ from analytics.store.history import EventHistory
 from scenarios.errors import InputError
 from scenarios.files.atomic_folder import MANIFEST
 from scenarios.files.run_folder import RunFolder, read_events
-from scenarios.files.versions import versions
+from scenarios.files.versions import no_room_to_analyse, parts_to_analyse, versions
 from scenarios.measures.definition import AnalysedRun
-from scenarios.run.events_analysis import read_files
+from scenarios.run.events_analysis import EventFiles
 from scenarios.run.run import run_analysis, run_html
 from scenarios.scenario import Scenario
 from simulator.visitors.truth import Truth
@@ -145,13 +145,25 @@ class SavedRun(AnalysedRun):
         """Statistics, visits and intent model of the accepted events, over the simulated period, beside the truth.
 
         Raises:
-            InputError: The run was saved without events, or their file cannot be read.
+            InputError: The run was saved without events, or their file cannot be read; or not even its visits fit into
+                memory.
         """
-        return run_analysis(self._history, self.scenario, self.truth)
+        if not self._n_parts:
+            raise InputError(f"{self.folder}: {no_room_to_analyse(self.manifest['counts']['events'])}")
+        return run_analysis(self._history, self.scenario, self.truth, n_parts=self._n_parts)
 
     @cached_property
     def _history(self) -> EventHistory:
-        return read_files([str(self._folder.events_file)]).history()
+        """Let a store judge the events, as it judged them when they were simulated: they are in order of arrival."""
+        history = EventHistory(on_disk=self._n_parts != 1)
+        for batch in EventFiles([str(self._folder.events_file)]).batches():
+            history.store.append_flattened(batch)
+        return history
+
+    @cached_property
+    def _n_parts(self) -> int:
+        """In how many parts the events can be analysed; 0 where not even their visits fit into memory."""
+        return parts_to_analyse(self.manifest["counts"]["events"])
 
     def _file(self, name: str) -> Path:
         file = self.folder / name

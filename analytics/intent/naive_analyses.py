@@ -19,6 +19,7 @@ from analytics.errors import IntentModelError
 from analytics.events.tracking_plan import EventName
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
+from analytics.logit.clusters import with_keys
 from analytics.logit.design import INTERCEPT
 from analytics.sessions.identity import stitched
 from analytics.sessions.partitions import ChangedParts
@@ -139,9 +140,10 @@ def compare_analyses(
         return model.fit(rows, truth)
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
-        # Part by part: the rows of visitors take less memory than their events.
+        # Part by part: the rows of visitors take less memory than their events, and without names a tenth of it.
         rows = (visitor_table(table, model.signals, everything=everything, stitch=False) for table in tables)
-        return model.fit(pl.concat(rows), without_intercept)
+        in_parts = not isinstance(events, pl.DataFrame)
+        return model.fit(pl.concat(map(with_keys, rows) if in_parts else rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,

@@ -7,7 +7,6 @@ with the same prediction cost no more than one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, xlog1py, xlogy
 
 from analytics.errors import OneOutcomeError, TooFewVisitsError
+from analytics.logit.clusters import name_keys
 from analytics.logit.design import Design
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import maximum
@@ -175,7 +175,7 @@ def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
     """Assign a fold to each name by its hash, so that it is independent of the other names.
 
     Args:
-        names: Names, with repetitions.
+        names: Names, with repetitions, or their keys; see :func:`analytics.logit.clusters.name_keys`.
         n_folds: Number of folds.
 
     Returns:
@@ -185,10 +185,7 @@ def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
     >>> bool(folds[0] == folds[2])
     True
     """
-    distinct = names.cast(pl.String).unique().sort()
-    # Python's own hash of a string differs from process to process.
-    folds = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) % n_folds for name in distinct]
-    return names.cast(pl.String).replace_strict(distinct, folds, return_dtype=pl.Int64).to_numpy()
+    return (name_keys(names) % n_folds).cast(pl.Int64).to_numpy()
 
 
 def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds: int) -> PredictiveQuality:
@@ -217,8 +214,9 @@ def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds
         held_out = _counts(design, fold == number)
         # Counts add up, so the training visits need no counting of their own.
         left = whole - held_out
-        predictions.append(expit(design.matrix @ _fitted(design.matrix, left, start)))
-        cells.append(held_out)
+        is_scored = held_out[0] > 0
+        predictions.append(expit(design.matrix @ _fitted(design.matrix, left, start))[is_scored])
+        cells.append(held_out[:, is_scored])
     n, y = np.concatenate(cells, axis=1)
     return predictive_quality(np.concatenate(predictions), n, y, n_folds)
 

@@ -3,6 +3,8 @@ from .clusters import (
     cluster_numbers as cluster_numbers,
     effective_clusters as effective_clusters,
     jackknife_errors as jackknife_errors,
+    name_keys as name_keys,
+    with_keys as with_keys,
 )
 from .design import (
     ALWAYS_WITH as ALWAYS_WITH,

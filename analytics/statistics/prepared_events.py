@@ -32,6 +32,9 @@ from analytics.statistics.segment_content import categories
 
 _IN_ORDER: Final = ("event_time", "message_id")
 
+_ROWS_AT_ONCE: Final = 250_000
+"""Events that are cut into parts at a time."""
+
 
 @dataclass(frozen=True)
 class EventFacts:
@@ -244,10 +247,11 @@ class EventsInParts:
         parts = PartsByPerson.of(pl.concat(sources), self._n_parts, columns=columns, stitch=self._settings.stitch)
         cut = self._folder / "cut"
         cut.mkdir()
-        # One table after the other: to filter each part would read all events as often as there are parts.
-        for place, source in enumerate(sources):
-            of_source = parts.numbered(source).collect().partition_by(PART, as_dict=True, include_key=False)
-            for (number,), events in of_source.items():
+        # In batches: to filter each part would read all events as often as there are parts.
+        batches = pl.concat(sources).collect_batches(chunk_size=_ROWS_AT_ONCE, lazy=True)
+        for place, batch in enumerate(batches):
+            of_batch = parts.numbered(batch.lazy()).collect().partition_by(PART, as_dict=True, include_key=False)
+            for (number,), events in of_batch.items():
                 _write_part(events, cut / f"{number:04}-{place:06}.parquet")
         facts, arms = [], []
         for number in range(self._n_parts):

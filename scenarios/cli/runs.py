@@ -107,12 +107,13 @@ def analyze(
     format_: InputFormat = None,
     type_: TableType = None,
     stitch: Stitch = None,
+    memory: Memory = None,
     json: JsonOutput = False,
 ) -> Output:
     """Analyse events from any source."""
     settings, unit = chosen_settings(config, set_ or (), pages, stitch=stitch)
     chosen, form = mapped_settings(settings, rename_event or ()), EventFormat(format_, type_)
-    analysis = analyze_events(events, chosen, conversion_unit or unit, form)
+    analysis = analyze_events(events, chosen, conversion_unit or unit, form, memory)
     if out is not None:
         analysis.write(out)
     if json:

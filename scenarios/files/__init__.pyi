@@ -22,6 +22,7 @@ from .plain_data import (
 from .run_folder import RunFolder as RunFolder, read_events as read_events
 from .versions import (
     available_bytes as available_bytes,
+    events_in_memory as events_in_memory,
     installed_version as installed_version,
     no_room_to_analyse as no_room_to_analyse,
     parts_to_analyse as parts_to_analyse,

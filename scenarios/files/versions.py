@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 _BYTES_AN_EVENT: Final = 850
 """Peak memory of an analysis for each of its events, measured on runs of one to five million events."""
 
-_BYTES_OF_VISITS: Final = 250
+_BYTES_OF_VISITS: Final = 120
 """Memory for each event that an analysis in parts takes for visits and their fits, measured on 44 million events."""
 
 _MOST_EVENTS_A_PART: Final = 1_000_000
@@ -48,12 +48,21 @@ def parts_to_analyse(n_events: int, memory: int | None = None) -> int:
     (1, 4, 0)
     """
     limit = available_bytes() if memory is None else memory
-    if n_events * _BYTES_AN_EVENT <= limit:
+    if n_events <= events_in_memory(limit):
         return 1
     left = limit - n_events * _BYTES_OF_VISITS
     if left <= 0:
         return 0
     return math.ceil(n_events / min(left / _BYTES_AN_EVENT, _MOST_EVENTS_A_PART))
+
+
+def events_in_memory(memory: int) -> int:
+    """How many events can be analysed without parts.
+
+    Args:
+        memory: Bytes that the analysis may take.
+    """
+    return memory // _BYTES_AN_EVENT
 
 
 def no_room_to_analyse(n_events: int, memory: int | None = None) -> str:
@@ -66,8 +75,7 @@ def no_room_to_analyse(n_events: int, memory: int | None = None) -> str:
     needed, limit = n_events * _BYTES_OF_VISITS, available_bytes() if memory is None else memory
     return (
         f"the analysis of {n_events:,} events takes more than {needed / 1e9:.1f} GB of memory, and "
-        f"{limit / 1e9:.1f} GB are {'free' if memory is None else 'allowed'}; the events are there, for a larger "
-        "machine or a part of them (funnelsim analyze)"
+        f"{limit / 1e9:.1f} GB are {'free' if memory is None else 'allowed'}"
     )
 
 

@@ -1,9 +1,9 @@
 from .dispatch import Lost as Lost
 from .events_analysis import (
+    EventFiles as EventFiles,
     EventsAnalysis as EventsAnalysis,
     analyze as analyze,
     mapped_settings as mapped_settings,
-    read_files as read_files,
 )
 from .folder import default_folder as default_folder, run_to_folder as run_to_folder
 from .mapping_proposal import Proposal as Proposal, propose_mapping as propose_mapping

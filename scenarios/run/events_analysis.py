@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,23 +16,27 @@ from analytics import report
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
+from analytics.events.tracking_plan import EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from analytics.statistics.event_names import renamed
-from analytics.store.history import EventHistory
+from analytics.statistics.prepared_events import EventsInParts
 from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
-from scenarios.files.versions import versions
+from scenarios.files.versions import (
+    available_bytes,
+    events_in_memory,
+    no_room_to_analyse,
+    parts_to_analyse,
+    versions,
+)
 from scenarios.run.mapping_proposal import Proposal, propose_mapping
 
 _STDIN: Final = "-"
-
-_ROWS_AT_ONCE: Final = 100_000
 
 _SHOWN: Final = 5
 """Texts that a note shows."""
@@ -47,6 +51,7 @@ class EventsAnalysis:
         settings: The analyst's choices.
         conversion_unit: Who requests one demo at most.
         notes: What was not read.
+        n_parts: In how many parts the events are analysed.
     """
 
     def __init__(
@@ -55,12 +60,15 @@ class EventsAnalysis:
         history: WholeHistory,
         settings: AnalyticsSettings,
         conversion_unit: ConversionUnit,
+        *,
         notes: Sequence[str] = (),
+        n_parts: int = 1,
     ) -> None:
         self.inputs = tuple(inputs)
         self.notes = tuple(notes)
         self.store = history
-        self.analysis = Analysis(history.events, settings, conversion_unit=conversion_unit)
+        events = history.events if n_parts == 1 else EventsInParts(history.scan, n_parts, settings)
+        self.analysis = Analysis(events, settings, conversion_unit=conversion_unit)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -157,10 +165,12 @@ def analyze(
     settings: AnalyticsSettings | None = None,
     conversion_unit: ConversionUnit = "account",
     form: EventFormat | None = None,
+    memory: int | None = None,
 ) -> EventsAnalysis:
     """Read files of events and analyse them together, in the order in which the events arrived.
 
-    The order of files, and of lines within them, does not matter.
+    The order of files, and of lines within them, does not matter. Events that do not fit into memory are sorted and
+    analysed in parts, in temporary files.
 
     Args:
         inputs: Path of a file or folder of events, or several of them; ``-`` is standard input. All that
@@ -169,10 +179,11 @@ def analyze(
         conversion_unit: Who requests one demo at most: with ``account`` the visits of colleagues after an account's
             first request are left out of the intent model, with ``visitor`` they are kept.
         form: What is known of the inputs beforehand, such as the tool that exported them.
+        memory: Bytes that the analysis may take; what is free unless given.
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all; or a
-            table is given.
+            table is given; or not even the visits fit into memory.
 
     >>> import tempfile
     >>> from scenarios import Scenario
@@ -188,33 +199,16 @@ def analyze(
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()
-    archive = read_files(names, chosen.event_names, form)
-    if archive.fault:
-        raise InputError(f"{', '.join(map(_shown, names))}: {archive.fault}")
-    notes = [*archive.notes, *archive.nobody(), *archive.unseen_names()]
-    return EventsAnalysis(names, archive.whole_history(), chosen, conversion_unit, notes)
-
-
-def read_files(
-    inputs: Sequence[str], event_names: Mapping[str, str] | None = None, form: EventFormat | None = None
-) -> ArrivalSorter:
-    """Read files of events, to be judged in order of arrival.
-
-    Args:
-        inputs: As for :func:`analyze`.
-        event_names: The tracking plan's names for foreign ones.
-        form: As for :func:`analyze`.
-
-    Raises:
-        InputError: A file cannot be read, or is Parquet of something else.
-    """
-    archive = ArrivalSorter(event_names, is_alone=len(inputs) == 1)
-    for name in inputs:
-        try:
-            _read(name, archive, form)
-        except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
-            raise InputError(_reason(name, error)) from None
-    return archive
+    files, shown = EventFiles(names, chosen.event_names, form), ", ".join(map(_shown, names))
+    # What is free now: the history takes some of it.
+    limit = available_bytes() if memory is None else memory
+    history = WholeHistory(files.batches(), events_in_memory(limit))
+    if files.fault:
+        raise InputError(f"{shown}: {files.fault}")
+    n_parts = parts_to_analyse(history.counts.accepted, limit)
+    if not n_parts:
+        raise InputError(f"{shown}: {no_room_to_analyse(history.counts.accepted, memory)}; analyse a part of them")
+    return EventsAnalysis(names, history, chosen, conversion_unit, notes=list(files.notes), n_parts=n_parts)
 
 
 def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[str]) -> AnalyticsSettings:
@@ -241,14 +235,6 @@ def mapped_settings(settings: AnalyticsSettings | None, event_names: Sequence[st
     return chosen.model_copy(update={"event_names": names})
 
 
-def _read(name: str, archive: ArrivalSorter, form: EventFormat | None) -> None:
-    if name == _STDIN and sys.stdin is None:
-        raise InputError("standard input: is closed")
-    source = sys.stdin.buffer if name == _STDIN else name
-    for batch in read_events(source, form, note=archive.notes.append):
-        archive.append_flattened(batch if archive.is_alone else located(batch, _shown(name)))
-
-
 def _reason(name: str, error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
     shown = _shown(name)
@@ -259,72 +245,67 @@ def _shown(name: str) -> str:
     return "standard input" if name == _STDIN else name
 
 
-class ArrivalSorter:
-    """Collects events from files, so that a store can judge them in order of arrival.
-
-    A stream comes in order of arrival; files do not: the pages of a month, then its demo requests.
+class EventFiles:
+    """Files of events, read one after the other, and what is to be said of them.
 
     Args:
+        inputs: Names of the files, as given.
         event_names: The tracking plan's names for foreign ones.
-        is_alone: Whether all come from one input, so that dead letters need not name theirs.
+        form: As for :func:`analyze`.
     """
 
-    def __init__(self, event_names: Mapping[str, str] | None = None, *, is_alone: bool = True) -> None:
-        self.is_alone = is_alone
-        self.notes: list[str] = []
-        self._event_names = event_names or {}
+    def __init__(
+        self, inputs: Sequence[str], event_names: Mapping[str, str] | None = None, form: EventFormat | None = None
+    ) -> None:
+        self._inputs, self._event_names, self._form = inputs, event_names or {}, form
         self._unseen_names = set(self._event_names)
-        self._frames = [EVENT_SCHEMA.to_frame()]
-        self._letters: list[DeadLetter] = []
-        self._ignored_times = Counter[str]()
+        self._n_events = 0
+        self._first_letter: DeadLetter | None = None
         self._ids_of_nobody = Counter[str]()
+        self._notes: list[str] = []
 
-    def append_flattened(self, batch: Flattened) -> None:
-        """Add a batch of flattened lines.
+    def batches(self) -> Iterator[Flattened]:
+        """Read the files; foreign names of events are replaced.
 
-        Args:
-            batch: Events and dead letters; foreign names of events are replaced.
+        Raises:
+            InputError: One cannot be read, or is Parquet of something else.
         """
+        for name in self._inputs:
+            try:
+                for batch in self._read(name):
+                    yield self._noted(batch)
+            except (AnalyticsError, OSError, pl.exceptions.PolarsError) as error:
+                raise InputError(_reason(name, error)) from None
+
+    def _read(self, name: str) -> Iterator[Flattened]:
+        if name == _STDIN and sys.stdin is None:
+            raise InputError("standard input: is closed")
+        source = sys.stdin.buffer if name == _STDIN else name
+        batches = read_events(source, self._form, note=self._notes.append)
+        # Dead letters of one input alone need not name it.
+        return batches if len(self._inputs) == 1 else (located(batch, _shown(name)) for batch in batches)
+
+    def _noted(self, batch: Flattened) -> Flattened:
         self._unseen_names -= set(batch.frame["event"].unique())
-        self._frames.append(renamed(batch.frame, self._event_names))
-        self._letters.extend(batch.dead_letters)
-        self._ignored_times.update(batch.ignored_times)
+        self._n_events += batch.frame.height
+        self._first_letter = self._first_letter or next(iter(batch.dead_letters), None)
         self._ids_of_nobody.update(batch.ids_of_nobody)
+        return replace(batch, frame=renamed(batch.frame, self._event_names))
 
     @property
     def fault(self) -> str:
         """Why these files cannot be analysed; empty if they can."""
-        if any(frame.height for frame in self._frames):
+        if self._n_events:
             return ""
-        reasons = "".join(f"; {note}" for note in self.notes)
-        if not self._letters:
+        reasons = "".join(f"; {note}" for note in self._notes)
+        if self._first_letter is None:
             return f"holds no events{reasons}"
-        return f"holds no usable event; line {self._letters[0].position}: {self._letters[0].detail}{reasons}"
+        return f"holds no usable event; line {self._first_letter.position}: {self._first_letter.detail}{reasons}"
 
-    def history(self) -> EventHistory:
-        """Let a store with a window of 24 hours judge all events, as it judged them when they were simulated.
-
-        Returns:
-            The store and all events that it accepted.
-        """
-        history = EventHistory()
-        # Dead letters have no time of arrival that could be trusted, so they come first.
-        history.store.append_flattened(Flattened(EVENT_SCHEMA.to_frame(), tuple(self._letters), self._ignored_times))
-        for part in self._in_order_of_arrival().iter_slices(_ROWS_AT_ONCE):
-            history.store.append_flattened(Flattened(part))
-        return history
-
-    def whole_history(self) -> WholeHistory:
-        """Judge all events together, without a window: however far apart they are, none is late."""
-        return WholeHistory(Flattened(self._in_order_of_arrival(), tuple(self._letters), self._ignored_times))
-
-    def unseen_names(self) -> Iterator[str]:
-        """Yield a note of names that would be replaced, but that no event has."""
-        if self._unseen_names:
-            yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"
-
-    def nobody(self) -> Iterator[str]:
-        """Yield a note of the texts that stand for nobody where an identifier should be, the most frequent first."""
+    @property
+    def notes(self) -> Iterator[str]:
+        """What was not read, or not as it stands there."""
+        yield from self._notes
         # An empty text is what libraries send of a visitor who has not signed in.
         if found := [(text, n) for text, n in self._ids_of_nobody.most_common() if text]:
             shown = ", ".join(f"{text!r} ({n:,})" for text, n in found[:_SHOWN]) + (", …" if found[_SHOWN:] else "")
@@ -332,8 +313,5 @@ class ArrivalSorter:
                 f"{sum(n for _, n in found):,} identifiers stand for nobody and are read as missing: {shown}; a "
                 "real user with one of them needs another, such as 'user-0'"
             )
-
-    def _in_order_of_arrival(self) -> pl.DataFrame:
-        """The events by arrival; of one moment, as they were read."""
-        # The sort is stable: within one millisecond the order of the file is the only one there is.
-        return pl.concat(self._frames).sort("received_at", maintain_order=True)
+        if self._unseen_names:
+            yield f"no event is called {', '.join(map(repr, sorted(self._unseen_names)))}, so nothing is renamed there"

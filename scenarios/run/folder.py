@@ -130,7 +130,10 @@ def _write(
         analyse: Likewise.
     """
     run.n_parts = parts_to_analyse(run.store.counts.accepted, memory)
-    no_room = no_room_to_analyse(run.store.counts.accepted, memory) if analyse and not run.n_parts else None
+    no_room = None
+    if analyse and not run.n_parts:
+        why = no_room_to_analyse(run.store.counts.accepted, memory)
+        no_room = f"{why}; the events are there, for a larger machine or a part of them (funnelsim analyze)"
     # Polars writes the events while the people are sorted.
     with ThreadPoolExecutor(1) as beside:
         saving = None if record is None else beside.submit(record.save, folder / "events.parquet")

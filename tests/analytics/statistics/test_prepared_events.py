@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -61,6 +62,10 @@ def test_counts_visits_and_fits_are_those_of_all_events(run: Run, n_parts: int):
     assert_frame_equal(parts.visits, whole.visits, rel_tol=1e-14)
     assert_frame_equal(parts.intent.coefficients, whole.intent.coefficients, rel_tol=1e-10, abs_tol=1e-12)
     assert parts.intent.warnings == whole.intent.warnings
+    assert parts.intent.n_visitors == whole.intent.n_visitors
+    quality, of_whole = (asdict(each.intent.out_of_fold) for each in (parts, whole))
+    assert_frame_equal(quality.pop("calibration"), of_whole.pop("calibration"), rel_tol=1e-9)
+    assert quality == pytest.approx(of_whole, rel=1e-9)
     assert_frame_equal(parts.side_by_side.table, whole.side_by_side.table, rel_tol=1e-9, abs_tol=1e-12)
 
 

@@ -51,7 +51,7 @@ def test_a_redelivery_counts_once(lag: timedelta, between: int, given: dict[str,
         if not is_remembered:
             # Stream time is the latest of the redelivery itself and what came between.
             assert store.lateness.max_s == (lag + timedelta(minutes=bool(between))).total_seconds()
-    history = WholeHistory(together)
+    history = WholeHistory([together])
     assert (history.counts.accepted, history.counts.duplicate, history.counts.late) == (1 + between, 1, 0)
 
 
@@ -60,7 +60,7 @@ def test_a_history_remembers_for_years(content: dict[str, str]) -> None:
     """In files of the past a redelivery is a duplicate or a conflict at any distance, once for each delivery."""
     first = PAGE | {"messageId": "m", "receivedAt": SENT.isoformat()}
     later = [first | content | {"receivedAt": (SENT + timedelta(days=days)).isoformat()} for days in (6, 40, 800)]
-    history = WholeHistory(flatten([first, *others(SENT, 5), *later]))
+    history = WholeHistory([flatten([first, *others(SENT, 5), *later])])
     assert (history.counts.accepted, history.counts.late) == (6, 0)
     assert (history.counts.duplicate, history.counts.conflict) == ((0, 3) if content else (3, 0))
     assert history.events().filter(message_id="m")["event_time"].to_list() == [SENT - timedelta(minutes=1)]
@@ -76,7 +76,7 @@ def test_a_live_store_takes_slow_clocks_but_for_some_days(lag: timedelta, *, is_
     store.append_json(json.dumps(PAGE | {"messageId": "m"}).encode(), arrived_at=now)
     assert (store.counts.accepted, store.counts.late) == ((0, 1) if is_late else (1, 0))
     assert store.stream_time == now - timedelta(minutes=1)
-    in_a_file = WholeHistory(flatten([PAGE | {"receivedAt": now.isoformat()}]))
+    in_a_file = WholeHistory([flatten([PAGE | {"receivedAt": now.isoformat()}])])
     assert in_a_file.counts.accepted == 1, "where all is remembered, nothing is in doubt"
 
 

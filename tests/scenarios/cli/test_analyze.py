@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 import pytest
 from command_line import Ended
+from polars.testing import assert_frame_equal
 
 from analytics.io.ndjson import decode
 from scenarios.run.events_analysis import analyze
+from scenarios.scenario import Scenario
 
 PAGE = {
     "type": "page",
@@ -202,3 +204,20 @@ def test_a_model_without_any_signal_has_no_empty_table() -> None:
         in printed
     )
     assert "odds ratio" not in printed
+
+
+def test_little_memory_changes_no_result() -> None:
+    """Events that do not fit are sorted and analysed in parts; where not even the visits fit, an error says so."""
+    world = {"clock.hours": 30, "traffic.visitors_per_day": 1500, "tracking.duplicate_rate": 0.02}
+    Scenario.load("ad-blocker-heavy", world).run(seed=3).save("run", "ndjson")
+    whole = Ended("analyze", "run/events.ndjson", "--out", "whole", "--json").json
+    in_parts = f"{whole['received'] * 400 // 1000}KB"
+    parts = Ended("analyze", "run/events.ndjson", "--memory", in_parts, "--out", "parts", "--json").json
+    fits = [pl.DataFrame(found.pop("model")["coefficients"], infer_schema_length=None) for found in (parts, whole)]
+    assert_frame_equal(*fits, rel_tol=1e-9, abs_tol=1e-12)
+    assert parts == whole
+    for table in Path("whole/statistics").iterdir():
+        assert Path("parts/statistics", table.name).read_bytes() == table.read_bytes(), table.name
+    refused = Ended("analyze", "run/events.ndjson", "--memory", "100KB")
+    assert (refused.status, refused.out) == (2, "")
+    assert "takes more than 0.0 GB of memory, and 0.0 GB are allowed; analyse a part of them" in refused.err

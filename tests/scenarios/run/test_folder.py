@@ -210,7 +210,7 @@ def test_events_that_do_not_fit_into_memory_are_analysed_in_parts(scenario: Scen
     whole, manifest = run_to_folder(small, tmp_path / "whole")
     n = whole.store.counts.accepted
     parts, of_parts = run_to_folder(small, tmp_path / "parts", memory=n * 400)
-    assert (whole.n_parts, parts.n_parts) == (1, 6)
+    assert (whole.n_parts, parts.n_parts) == (1, 4)
     assert of_parts["claims"] == manifest["claims"]
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
     for table in (tmp_path / "whole" / "statistics").iterdir():

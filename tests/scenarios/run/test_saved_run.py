@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from scenarios import InputError, SavedRun, Scenario, load_run
+from scenarios.files import versions
 from scenarios.files.event_files import EventsFormat
 from scenarios.run.folder import run_to_folder
 from scenarios.run.run import Run
@@ -106,6 +107,24 @@ def test_the_analysis_is_made_again_from_the_events(run: Run, saved: SavedRun) -
         assert (saved.store.counts, saved.store.dead_letters) == (run.store.counts, run.store.dead_letters)
         assert saved.store.events().equals(run.store.events())
     assert saved.store.counts.late == run.store.counts.late
+
+
+@pytest.mark.parametrize("form", ["parquet", "ndjson"])
+def test_a_run_that_does_not_fit_into_memory_is_analysed_in_parts(
+    made: tuple[Path, Run], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results are those of the run; where not even the visits fit, an error says so."""
+    folder, run = made
+    n_events = run.outcome.counts["events"]
+    monkeypatch.setattr(versions, "available_bytes", lambda: n_events * 400)
+    saved = load_run(folder / form)
+    assert_frame_equal(saved.statistics.totals(), run.statistics.totals())
+    assert_frame_equal(saved.intent.coefficients, run.intent.coefficients, rel_tol=1e-10, abs_tol=1e-12)
+    assert saved.analysis.notes == run.analysis.notes
+    assert saved._n_parts > 1
+    monkeypatch.setattr(versions, "available_bytes", lambda: n_events)
+    with pytest.raises(InputError, match=r"the analysis of [\d,]+ events takes more than 0.0 GB"):
+        _ = load_run(folder / form).intent
 
 
 def test_what_is_no_run_folder_is_refused(made: tuple[Path, Run], tmp_path: Path) -> None:
