@@ -111,6 +111,9 @@ def _refuse_nameless(single: pl.DataFrame) -> None:
 _VISITS_AT_ONCE: Final = 20_000
 """Visits per batch: their outer products take 52 MB for 18 terms."""
 
+_LARGE_SHARE: Final = 0.5
+"""Share of a cluster in the information, from which the information without it is tested for singularity."""
+
 
 def effective_clusters(design: Design, information: Floats, p: Floats, clusters: Integers) -> Floats:
     """Return the effective number of clusters of each coefficient; shape (terms,).
@@ -154,11 +157,15 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
         Standard errors; NaN for a term that only one cluster has.
     """
     n_clusters, scale = int(clusters.max()) + 1, np.sqrt(np.diag(information))
+    inverse = np.linalg.inv(_scaled(information, scale)) / np.outer(scale, scale)
     squares = np.zeros(len(design.terms))
     for scores, shares in _clusters(design, p, clusters):
         left = _scaled(information - shares, scale)
-        # Without this cluster some term may be constant: then it has no jackknife.
-        is_identified = np.linalg.cond(left) < 1 / np.finfo(np.float64).eps
+        # Without a cluster some term may be constant: then it has no jackknife. The trace is the sum of the shares that
+        # the cluster has in what is known, so that only with a large one can a share be all.
+        is_identified = np.einsum("ij,nij->n", inverse, shares) < _LARGE_SHARE
+        large = ~is_identified
+        is_identified[large] = np.linalg.cond(left[large]) < 1 / np.finfo(np.float64).eps
         changes = np.full(scores.shape, np.nan)
         changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[
             ..., 0

@@ -57,22 +57,24 @@ class _LeftHours:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._left: list[pl.DataFrame | Path] = []
+        self._in_memory: list[HourBucket] = []
+        self._files: list[Path] = []
 
     def flat(self) -> Iterator[pl.DataFrame]:
         """The events of each hour, oldest first; flat, with their ``event_time``."""
-        return (pl.read_parquet(part) if isinstance(part, Path) else part for part in self._left)
+        yield from map(pl.read_parquet, self._files)
+        yield from HourBucket.flat_of(self._in_memory)
 
     def scan(self) -> Iterator[pl.LazyFrame]:
         """The same, read when they are collected."""
-        return (pl.scan_parquet(part) if isinstance(part, Path) else part.lazy() for part in self._left)
+        yield from map(pl.scan_parquet, self._files)
+        yield from (events.lazy() for events in HourBucket.flat_of(self._in_memory))
 
     def keep(self, bucket: HourBucket) -> None:
         """Keep an hour."""
-        events = bucket.flat
         if self._folder is None:
-            self._left.append(events)
+            self._in_memory.append(bucket)
             return
-        part = self._folder / f"left-{len(self._left):06}.parquet"
-        write_temporary(events, part)
-        self._left.append(part)
+        path = self._folder / f"left-{len(self._files):06}.parquet"
+        write_temporary(bucket.flat, path)
+        self._files.append(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -136,6 +136,11 @@ class HourEvents:
             # Flat: most past hours are never read again, so nothing is derived for them.
             self._files.append(folder.write(pl.concat(self._in_memory()), name))
             self._parts, self._new, self._n_in_order = [], [], 0
+
+    @classmethod
+    def make_whole(cls, hours: Iterable[HourEvents]) -> None:
+        """Make the columns of all events in memory, which costs less for many hours together than for each."""
+        EventRows.make_whole([rows for hour in hours for rows in hour._new])  # noqa: SLF001 - of its own class
 
     @property
     def n_in_memory(self) -> int:

@@ -155,14 +155,19 @@ class HourWindow:
 
     def flat(self, start: int | None = None) -> Iterator[pl.DataFrame]:
         """The events of each hour that has some, from this hour on, in order; flat, with their ``event_time``."""
-        kept = (hour for hour in self.hours if hour in self._events_of_hour and (start is None or hour >= start))
-        return (self._events_of_hour[hour].flat() for hour in kept)
+        for events in self._whole_hours(start):
+            yield events.flat()
 
     def scan(self) -> list[pl.LazyFrame]:
         """The events of all hours, flat with their ``event_time``, in no order; read when they are collected."""
-        return [
-            part for hour in self.hours if hour in self._events_of_hour for part in self._events_of_hour[hour].scan()
-        ]
+        return [part for events in self._whole_hours() for part in events.scan()]
+
+    def _whole_hours(self, start: int | None = None) -> list[HourEvents]:
+        """The hours that have events, from this hour on, with all columns of the events in memory."""
+        kept = (hour for hour in self.hours if start is None or hour >= start)
+        found = [self._events_of_hour[hour] for hour in kept if hour in self._events_of_hour]
+        HourEvents.make_whole(found)
+        return found
 
     def _adopted(self, file: Path | None, hour: int, events: HourEvents) -> SpillFile | None:
         """The file as one of the store's own, if it has any."""

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
@@ -99,6 +100,26 @@ def test_a_star_that_was_cut_is_whole_again_when_joined():
     rows = rows_of(0)
     again = EventRows.concat([rows.cut(0, 2), rows.cut(2, 3), rows_of(1)])
     assert [events.tolist() for _, events in again.parts] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+
+
+def test_several_tables_are_made_at_once(monkeypatch: pytest.MonkeyPatch):
+    """Each is what it would be alone, also one without events and one that is whole; a star is gathered from once."""
+    rows = EventRows.concat([rows_of(0), rows_of(7)])
+    nothing = rows.filter(np.zeros(len(rows), np.bool_))
+    several = [rows.cut(0, 2), nothing, rows.cut(2, 6), EventRows(rows_of(9).frame())]
+    assert [len(each.parts) for each in several] == [1, 1, 2, 0]
+    expected = [EventRows(each.keys, each.parts).frame() for each in several]
+    gathered, columns = [], Star.columns
+
+    def counted(star: Star, names: list[str], events: np.typing.NDArray[np.uint32]) -> pl.DataFrame:
+        gathered.append(len(events))
+        return columns(star, names, events)
+
+    monkeypatch.setattr(Star, "columns", counted)
+    EventRows.make_whole(several)
+    assert gathered == [5, 3]
+    for each, frame in zip(several, expected, strict=True):
+        assert_frame_equal(each.frame(), frame)
 
 
 def test_further_columns_stay_with_the_keys():
