@@ -217,16 +217,6 @@ class Persons:
             shared=users.filter(pl.col("n").is_between(2, MANY)),
         )
 
-    @property
-    def over_merges(self) -> pl.DataFrame:
-        """As :attr:`Identities.over_merges`."""
-        return self.identities.over_merges
-
-    @property
-    def shared_browsers(self) -> pl.DataFrame:
-        """As :attr:`Identities.shared_browsers`."""
-        return self.identities.shared_browsers
-
     def _joined(self) -> Iterator[pl.DataFrame]:
         """Identifiers that were seen with at least :data:`FEW` of another kind; :data:`OVER_MERGE_SCHEMA`."""
         for column, joins in _JOINS:

@@ -223,15 +223,15 @@ def test_identifiers_that_join_implausibly_many_are_found():
     kiosk = [seen(n, "kiosk", f"u{n}") for n in range(11)]
     default = [alias(n, "default", f"v{n}") for n in range(13)]
     plausible = [seen(n, f"c{n % 10}", "ann") for n in range(10)] + [seen(n, "shared", f"w{n}") for n in range(10)]
-    found = Persons(events_of(*account, *kiosk, *default, *plausible)).over_merges
+    found = Persons(events_of(*account, *kiosk, *default, *plausible)).identities.over_merges
     assert found.rows() == [
         ("previous_id", "default", "user_id", 13),
         ("user_id", "qa", "anonymous_id", 12),
         ("anonymous_id", "kiosk", "user_id", 11),
     ]
     few = [seen(n, f"b{n}", "demo") for n in range(5)]
-    assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(4)))).over_merges["n"].to_list() == [5]
-    assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(5)))).over_merges.is_empty()
+    assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(4)))).identities.over_merges["n"].to_list() == [5]
+    assert Persons(events_of(*few, *(seen(n, f"s{n}") for n in range(5)))).identities.over_merges.is_empty()
 
 
 def test_an_analysis_is_by_person_and_finds_persons_once(monkeypatch: pytest.MonkeyPatch):

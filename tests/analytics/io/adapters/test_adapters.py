@@ -168,7 +168,7 @@ def test_aliases_and_servers_of_other_tools_name_the_same_person(tmp_path: Path,
     assert letters == []
     totals = FunnelStatistics(frame).totals()
     assert totals.select("visitors", "demo_requests", "converted").row(0) == (1, 1, 1)
-    assert Persons(frame).shared_browsers.is_empty()
+    assert Persons(frame).identities.shared_browsers.is_empty()
 
 
 def test_the_users_of_one_browser_are_counted_without_its_own_id(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_users_of_one_browser_are_counted_without_its_own_id(tmp_path: Path)
     calls = [record(n, "$identify", who, **{"$anon_distinct_id": "d"}) for n, who in enumerate(("u", "v"))]
     path = tmp_path / "events.ndjson"
     path.write_text("".join(json.dumps(each) + "\n" for each in (record(9, "$pageview", "d"), *calls)))
-    assert Persons(read_all(path, EventFormat("posthog"))[0]).shared_browsers.rows() == [("d", 2)]
+    assert Persons(read_all(path, EventFormat("posthog"))[0]).identities.shared_browsers.rows() == [("d", 2)]
 
 
 def test_a_visit_of_matomo_is_several_events() -> None:
