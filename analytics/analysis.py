@@ -28,7 +28,7 @@ from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit,
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
-from analytics.statistics.prepared_events import EventsInParts, PreparedEvents
+from analytics.statistics.prepared_events import EventsInParts, PreparedEvents, prepared
 from analytics.statistics.segment_content import SegmentContent, segment_content
 from analytics.statistics.traffic import Question
 
@@ -37,7 +37,7 @@ class Analysis:
     """Statistics, visits and intent model of events, each computed once, on first use.
 
     Args:
-        events: Returns the flat or enriched events, each once; or events in parts, made with the same settings.
+        events: Returns the flat or enriched events, each once; or events in parts.
         settings: Choices of the analyst.
         truth: True coefficient of every term, where it is known.
         why_truth_unknown: Why no true coefficient is known, for a reader who would expect them; empty otherwise.
@@ -64,7 +64,7 @@ class Analysis:
     ) -> None:
         self.settings = settings
         self.why_truth_unknown = why_truth_unknown
-        self._prepared = events if isinstance(events, EventsInParts) else PreparedEvents(events, settings, arm_shares)
+        self._prepared = prepared(events, settings, arm_shares)
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until

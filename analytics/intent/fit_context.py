@@ -12,7 +12,7 @@ import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
 from analytics.intent.own_tables import TableColumn
-from analytics.logit.clusters import cluster_names, effective_clusters, jackknife_errors
+from analytics.logit.clusters import cluster_keys, effective_clusters, jackknife_errors
 from analytics.logit.design import Design, design_matrix
 from analytics.logit.estimation import Estimate
 from analytics.logit.likelihood import information, inverse_information
@@ -35,7 +35,7 @@ class FitContext:
         design: Design matrix and outcomes.
         estimate: Coefficients and covariance.
         clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
-        people: The account and the visitor of each visit.
+        people: The account and the visitor of each visit, by name or key.
         levels: Levels of each text column of the user's own table, the reference first.
     """
 
@@ -47,9 +47,9 @@ class FitContext:
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
-    def names(self) -> pl.Series:
-        """Cluster name of each visit: its account, else its visitor."""
-        return cluster_names(self.people)
+    def keys(self) -> pl.Series:
+        """Key of the cluster of each visit: of its account, else of its visitor."""
+        return cluster_keys(self.people)
 
     @cached_property
     def n_clusters(self) -> int | None:

@@ -23,7 +23,7 @@ from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import Categories, own_table
 from analytics.intent.results import IntentResults
 from analytics.intent.validation import area_under_curve, coefficient_of_discrimination
-from analytics.logit.clusters import cluster_numbers
+from analytics.logit.clusters import ACCOUNT_COLUMNS, VISITOR_COLUMNS, cluster_numbers
 from analytics.logit.design import (
     ALWAYS_WITH,
     INTERCEPT,
@@ -180,8 +180,8 @@ class IntentModel:
         results = IntentResults(
             coefficients=coefficient_table(basis, truth),
             n_visits=eligible.height,
-            n_visitors=_n_unique(eligible, "anonymous_id"),
-            n_accounts=_n_unique(eligible, "account"),
+            n_visitors=_n_unique(eligible, VISITOR_COLUMNS),
+            n_accounts=_n_unique(eligible, ACCOUNT_COLUMNS),
             n_requests=n_requests,
             log_likelihood=found.fit.log_likelihood,
             pseudo_r2=1 - found.fit.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
@@ -213,8 +213,9 @@ class IntentModel:
         design = prepare(eligible, names, interactions)
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise)
-        # By pattern: a table need not have either column.
-        return FitContext(self.signals, design, found, clusters, eligible.select(pl.col("^(account|anonymous_id)$")))
+        # A table need not have any of these columns.
+        people = eligible.select(name for name in (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS) if name in eligible.columns)
+        return FitContext(self.signals, design, found, clusters, people)
 
 
 def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
@@ -264,7 +265,7 @@ def _few_requests(design: Design) -> list[str]:
 def _few_accounts(visits: pl.DataFrame, clusters: Integers | None) -> list[str]:
     if clusters is None:
         # No account at all is usual for anonymous traffic, and needs no warning.
-        if _n_unique(visits, "account") != 1:
+        if _n_unique(visits, ACCOUNT_COLUMNS) != 1:
             return []
         return ["all visits belong to one account, so standard errors cannot be clustered"]
     n_clusters = int(clusters.max()) + 1
@@ -327,5 +328,7 @@ def _log_likelihood_of_intercept(n_requests: int, n: int) -> float:
     return float(n_requests * np.log(p) + (n - n_requests) * np.log1p(-p))
 
 
-def _n_unique(visits: pl.DataFrame, column: str) -> int:
-    return visits[column].drop_nulls().n_unique() if column in visits.columns else 0
+def _n_unique(visits: pl.DataFrame, columns: Sequence[str]) -> int:
+    """Number of values in the first of the columns that the table has."""
+    found = (visits[name].drop_nulls().n_unique() for name in columns if name in visits.columns)
+    return next(found, 0)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.errors import IntentModelError
+from analytics.events.clocks import without_impossible
 from analytics.events.tracking_plan import EventName
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
@@ -24,7 +25,7 @@ from analytics.logit.design import INTERCEPT
 from analytics.sessions.identity import stitched
 from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.timeline import enriched
-from analytics.sessions.visits import visit_table, visit_table_of_parts
+from analytics.sessions.visits import visit_table_of_parts
 from analytics.signals.definitions import IDLE_MINUTES, ConversionUnit, EventCount, SessionLength, Signal
 
 BY_VISIT: Final = "by visit"
@@ -123,8 +124,11 @@ def compare_analyses(
         EventFrameError: The table is not a table of events.
     """
     prepare = stitched if stitch else enriched
-    # A table is prepared once; parts are as often as they are read, as they may not fit into memory.
-    tables = [prepare(events)] if isinstance(events, pl.DataFrame) else ChangedParts(events, prepare)
+    # A table is prepared once; parts are as often as they are read, as they may not fit into memory. Impossible clocks
+    # are known by all events only, so that they are not in the parts.
+    tables = (
+        [without_impossible(prepare(events))[0]] if isinstance(events, pl.DataFrame) else ChangedParts(events, prepare)
+    )
     # The intercept by visitor is another quantity, whose true value is unknown.
     without_intercept = {term: effect for term, effect in (truth or {}).items() if term != INTERCEPT}
 
@@ -141,17 +145,15 @@ def compare_analyses(
 
     def fit_by_visitor(*, everything: bool) -> IntentResults:
         # Part by part: the rows of visitors take less memory than their events, and without names a tenth of it.
-        rows = (visitor_table(table, model.signals, everything=everything, stitch=False) for table in tables)
-        in_parts = not isinstance(events, pl.DataFrame)
-        return model.fit(pl.concat(map(with_keys, rows) if in_parts else rows), without_intercept)
+        rows = (with_keys(_visitor_rows(table, model.signals, everything=everything)) for table in tables)
+        return model.fit(pl.concat(rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,
         BEFORE_REQUEST: partial(fit_by_visitor, everything=False),
         EVERYTHING: partial(fit_by_visitor, everything=True),
     }
-    results: dict[str, IntentResults] = {}
-    not_available: dict[str, str] = {}
+    results, not_available = dict[str, IntentResults](), dict[str, str]()
     for name, fit in analyses.items():
         try:
             results[name] = fit()
@@ -188,11 +190,18 @@ def visitor_table(
         ValueError: The idle time-out is not greater than 0.
     """
     table = stitched(events) if stitch else enriched(events)
+    return _visitor_rows(without_impossible(table)[0], signals, everything=everything, idle_minutes=idle_minutes)
+
+
+def _visitor_rows(
+    table: pl.DataFrame, signals: tuple[Signal, ...], *, everything: bool, idle_minutes: float = IDLE_MINUTES
+) -> pl.DataFrame:
+    """:func:`visitor_table` of enriched events of some visitors, of which none has an impossible clock."""
     request = (pl.col("event") == EventName.DEMO_REQUESTED).fill_null(value=False)
     # Without requests in the events no visitor leaves the risk set: the table goes to the last event.
     followed = table.filter(~request) if everything else table
-    visits = visit_table(
-        followed, signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor", stitch=False
+    visits = visit_table_of_parts(
+        [followed], signals=signals, idle_minutes=idle_minutes, conversion_unit="visitor", stitch=False
     ).filter("at_risk")
     # Servers know the person, and often no browser.
     asked = table.filter(request).select(pl.coalesce("anonymous_id", "user_id").cast(pl.String)).to_series()

@@ -250,7 +250,7 @@ class IntentResults:
         if n_folds < 2:  # noqa: PLR2004 - one fold leaves nothing to fit on
             raise IntentModelError(f"n_folds: must be at least 2 (got {n_folds})")
         basis = self.basis
-        return out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, n_folds)
+        return out_of_fold_quality(basis.design, basis.keys, basis.estimate.fit.coefficients, n_folds)
 
     def predict(self, visits: pl.DataFrame) -> pl.Series:
         """Return the probability that each visit ends in a request, given no earlier request of the visitor.

@@ -178,7 +178,7 @@ class SessionLengthComparison:
         try:
             fit = self._fit_of(form)
             basis = fit.basis
-            quality = out_of_fold_quality(basis.design, basis.names, basis.estimate.fit.coefficients, 5)
+            quality = out_of_fold_quality(basis.design, basis.keys, basis.estimate.fit.coefficients, 5)
         except IntentModelError as error:
             return {"form": form, "not_available": str(error)}
         # Curves and tests need no visits, and four forms of them take much memory.

@@ -175,7 +175,7 @@ def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
     """Assign a fold to each name by its hash, so that it is independent of the other names.
 
     Args:
-        names: Names, with repetitions, or their keys; see :func:`analytics.logit.clusters.name_keys`.
+        names: Names, with repetitions.
         n_folds: Number of folds.
 
     Returns:
@@ -185,28 +185,33 @@ def folds_by_name(names: pl.Series, n_folds: int) -> Integers:
     >>> bool(folds[0] == folds[2])
     True
     """
-    return (name_keys(names) % n_folds).cast(pl.Int64).to_numpy()
+    return _folds(name_keys(names), n_folds)
 
 
-def out_of_fold_quality(design: Design, names: pl.Series, start: Floats, n_folds: int) -> PredictiveQuality:
+def _folds(keys: pl.Series, n_folds: int) -> Integers:
+    return (keys % n_folds).cast(pl.Int64).to_numpy()
+
+
+def out_of_fold_quality(design: Design, keys: pl.Series, start: Floats, n_folds: int) -> PredictiveQuality:
     """Cross-validate: predict each fold from a fit on the others, and score all predictions.
 
     A term that the training visits of a fold do not identify has coefficient 0 there.
 
     Args:
         design: Design of the model.
-        names: Cluster name of each visit: account, else visitor. Visits of a cluster share a fold.
+        keys: Key of each visit's cluster, as of :func:`analytics.logit.clusters.cluster_keys`. Visits of a cluster
+            share a fold.
         start: Coefficients of the full fit, from which the search starts.
         n_folds: Number of folds, at least 2.
 
     Raises:
-        TooFewVisitsError: There are fewer names than folds, or an empty fold.
+        TooFewVisitsError: There are fewer clusters than folds, or an empty fold.
         OneOutcomeError: The training visits of a fold have one outcome only.
     """
-    fold = folds_by_name(names, n_folds)
+    fold = _folds(keys, n_folds)
     if len(np.unique(fold)) < n_folds:
         raise TooFewVisitsError(
-            f"{names.n_unique()} accounts or visitors do not fill {n_folds} folds; ask for fewer, or observe longer"
+            f"{keys.n_unique()} accounts or visitors do not fill {n_folds} folds; ask for fewer, or observe longer"
         )
     whole = _counts(design, np.ones(len(fold), dtype=np.bool_))
     predictions, cells = [], []

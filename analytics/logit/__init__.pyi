@@ -1,5 +1,7 @@
 from .clusters import (
-    cluster_names as cluster_names,
+    ACCOUNT_COLUMNS as ACCOUNT_COLUMNS,
+    VISITOR_COLUMNS as VISITOR_COLUMNS,
+    cluster_keys as cluster_keys,
     cluster_numbers as cluster_numbers,
     effective_clusters as effective_clusters,
     jackknife_errors as jackknife_errors,

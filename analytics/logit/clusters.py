@@ -18,82 +18,89 @@ from analytics.logit.design import Design
 from analytics.logit.likelihood import by_cluster, sums_by_cluster
 from analytics.logit.matrix import Floats, Integers
 
+_VISITOR_KEY: Final = "key of the visitor"
+_ACCOUNT_KEY: Final = "key of the account"
+VISITOR_COLUMNS: Final = ("anonymous_id", _VISITOR_KEY)
+ACCOUNT_COLUMNS: Final = ("account", _ACCOUNT_KEY)
+"""Columns that tell whose a visit is: by name, or by key; see :func:`with_keys`."""
+
+_NAMES: Final = {
+    _VISITOR_KEY: pl.format("visitor {}", pl.col("anonymous_id").cast(pl.String)),
+    _ACCOUNT_KEY: pl.format("account {}", pl.col("account").cast(pl.String)),
+}
+"""Names of clusters; those of accounts and visitors differ."""
+
 
 def cluster_numbers(visits: pl.DataFrame) -> Integers | None:
     """Number the clusters of the visits from 0; None if no account is known, or there is only one cluster.
 
     Args:
-        visits: A visit table.
+        visits: A visit table, or one :func:`with_keys`.
 
     Raises:
         VisitTableError: Some visits have neither an account nor a visitor.
     """
-    if "account" not in visits.columns or visits["account"].is_null().all():
+    accounts = next((visits[name] for name in ACCOUNT_COLUMNS if name in visits.columns), None)
+    if accounts is None or accounts.is_null().all():
         return None
-    account = _numbered(visits["account"])
-    without_account = account.is_null()
-    numbers = account.fill_null(0).to_numpy(writable=True)
-    if without_account.any():
-        single = visits.filter(without_account)
-        _refuse_nameless(single)
-        numbers[without_account.to_numpy()] = numbers.max() + 1 + _numbered(single["anonymous_id"]).to_numpy()
+    if _VISITOR_KEY in visits.columns:
+        numbers = (cluster_keys(visits).rank("dense").cast(pl.Int64) - 1).to_numpy()
+    else:
+        numbers = _numbered(accounts).fill_null(0).to_numpy(writable=True)
+        without_account = accounts.is_null()
+        if without_account.any():
+            single = visits.filter(without_account)
+            _refuse_nameless(single)
+            numbers[without_account.to_numpy()] = numbers.max() + 1 + _numbered(single["anonymous_id"]).to_numpy()
     return numbers if numbers.max() > 0 else None
 
 
 def _numbered(names: pl.Series) -> pl.Series:
     """Numbers from 0, in the order of names."""
-    if names.dtype == pl.UInt64:
-        return names.rank("dense").cast(pl.Int64) - 1
     # Sums over clusters run in this order, and their last digits depend on it.
     distinct = names.cast(pl.String).unique().drop_nulls().sort()
     return names.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
 
 
-def cluster_names(visits: pl.DataFrame) -> pl.Series:
-    """Return the cluster name of each visit; accounts and visitors have different prefixes.
+def cluster_keys(visits: pl.DataFrame) -> pl.Series:
+    """Return the key of each visit's cluster, which is its account or else its visitor; see :func:`name_keys`.
 
     Args:
-        visits: A visit table; of one :func:`with_keys`, the keys of the names are returned.
+        visits: A visit table, or one :func:`with_keys`.
 
     Raises:
         VisitTableError: Some visits have neither an account nor a visitor.
     """
-    has_accounts, has_keys = "account" in visits.columns, visits.schema.get("anonymous_id") == pl.UInt64
-    names = [visits.select(_OF_ACCOUNT).to_series()] if has_accounts else []
+    if _VISITOR_KEY in visits.columns:
+        return visits.select(pl.coalesce(_ACCOUNT_KEY, _VISITOR_KEY)).to_series()
+    names = [_NAMES[_ACCOUNT_KEY]] if "account" in visits.columns else []
     single = visits.filter(pl.col("account").is_null()) if names else visits
     # A table without either column has no rows either.
     if not names or not single.is_empty():
         _refuse_nameless(single)
-        names.append(visits["anonymous_id"] if has_keys else visits.select(_OF_VISITOR).to_series())
-    return visits.select(name=pl.coalesce(map(name_keys, names) if has_keys else names)).to_series()
-
-
-_OF_ACCOUNT: Final = pl.format("account {}", pl.col("account").cast(pl.String))
-_OF_VISITOR: Final = pl.format("visitor {}", pl.col("anonymous_id").cast(pl.String))
-"""Names of clusters."""
+        names.append(_NAMES[_VISITOR_KEY])
+    return name_keys(visits.select(name=pl.coalesce(names)).to_series())
 
 
 def with_keys(visits: pl.DataFrame) -> pl.DataFrame:
-    """Replace visitors by the keys of their clusters' names: a tenth of the memory, where visits are millions.
+    """Replace names of accounts and visitors by keys: a tenth of the memory, where visits are millions.
 
     Args:
         visits: A visit table.
 
     Returns:
-        The table with ``anonymous_id`` as UInt64 and ``account`` as Categorical; its fits and folds are the same.
+        The table with other columns in place of ``anonymous_id`` and ``account``; its clusters and folds are the same.
     """
-    keys = name_keys(visits.select(_OF_VISITOR).to_series())
-    return visits.with_columns(pl.col("account").cast(pl.Categorical), anonymous_id=keys)
+    keys = [name_keys(visits.select(name).to_series()).alias(key) for key, name in _NAMES.items()]
+    return visits.drop("anonymous_id", "account").with_columns(keys)
 
 
 def name_keys(names: pl.Series) -> pl.Series:
-    """Return a hash of each name of 64 bits, the same in every process; keys are returned as they are.
+    """Return a hash of each name, of 64 bits and the same in every process; null where there is no name.
 
     >>> name_keys(pl.Series(["acme", "initech", "acme"])).to_list()
     [3469556990258029185, 3657950728791642288, 3469556990258029185]
     """
-    if names.dtype == pl.UInt64:
-        return names
     names = names.cast(pl.String)
     distinct = names.drop_nulls().unique()
     # Python's own hash of a string differs from process to process.
@@ -113,6 +120,9 @@ _VISITS_AT_ONCE: Final = 20_000
 
 _LARGE_SHARE: Final = 0.5
 """Share of a cluster in the information, from which the information without it is tested for singularity."""
+
+_WELL_CONDITIONED: Final = 1e8
+"""Condition of the information up to which those shares have eight digits."""
 
 
 def effective_clusters(design: Design, information: Floats, p: Floats, clusters: Integers) -> Floats:
@@ -158,12 +168,14 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
     """
     n_clusters, scale = int(clusters.max()) + 1, np.sqrt(np.diag(information))
     inverse = np.linalg.inv(_scaled(information, scale)) / np.outer(scale, scale)
+    # Of columns far from 0 the shares would be rounding errors.
+    largest = _LARGE_SHARE if np.linalg.cond(_scaled(information, scale)) < _WELL_CONDITIONED else -np.inf
     squares = np.zeros(len(design.terms))
     for scores, shares in _clusters(design, p, clusters):
         left = _scaled(information - shares, scale)
         # Without a cluster some term may be constant: then it has no jackknife. The trace is the sum of the shares that
-        # the cluster has in what is known, so that only with a large one can a share be all.
-        is_identified = np.einsum("ij,nij->n", inverse, shares) < _LARGE_SHARE
+        # the cluster has in what is known of combinations of terms, so that only with a large one can a share be all.
+        is_identified = np.einsum("ij,nij->n", inverse, shares) < largest
         large = ~is_identified
         is_identified[large] = np.linalg.cond(left[large]) < 1 / np.finfo(np.float64).eps
         changes = np.full(scores.shape, np.nan)

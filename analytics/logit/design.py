@@ -296,7 +296,7 @@ def _collinear(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> d
         return {}
     # The triangular factor of the QR decomposition has the same inner products as the columns, so dependence is found
     # without another pass over the visits.
-    triangle = matrix.scaled(centre, scale).triangle(np.sqrt(counts.visits))
+    triangle = matrix.scaled(np.zeros(len(scale)), scale).triangle(np.sqrt(counts.visits))
     kept = [0]
     found = {}
     for j in range(1, len(terms)):

@@ -171,5 +171,7 @@ class DesignMatrix:
         return replace(self, columns=columns, n_rows=len(np.empty(self.n_rows, np.bool_)[chosen]))
 
     def scaled(self, centre: Floats, size: Floats) -> DesignMatrix:
-        """Each term less a centre, divided by a size."""
-        return replace(self, centre=centre, size=size)
+        """Each term, scaled or not, less a centre, divided by a size."""
+        before = np.ones(self.n_terms) if self.size is None else self.size
+        shift = centre * before + (0.0 if self.centre is None else self.centre)
+        return replace(self, centre=shift, size=before * size)

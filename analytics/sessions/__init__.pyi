@@ -8,6 +8,7 @@ from .identity import (
 )
 from .partitions import (
     ANALYSED_COLUMNS as ANALYSED_COLUMNS,
+    NOT_ANALYSED as NOT_ANALYSED,
     PART as PART,
     ChangedParts as ChangedParts,
     PartsByPerson as PartsByPerson,

@@ -20,7 +20,7 @@ from analytics.sessions.persons import identifiers_seen_together, join_somebody,
 from analytics.sessions.timeline import VISITOR_COLUMNS
 
 # Most bytes of an event, and no statistic, signal or dimension reads them.
-_NOT_ANALYSED: Final = frozenset(
+NOT_ANALYSED: Final = frozenset(
     {
         "message_id",
         "context_campaign_term",
@@ -32,7 +32,7 @@ _NOT_ANALYSED: Final = frozenset(
         "extra",
     }
 )
-ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in _NOT_ANALYSED)
+ANALYSED_COLUMNS: Final = tuple(name for name in EVENT_SCHEMA if name not in NOT_ANALYSED)
 """Columns of the flat event table that statistics, visits and signals need."""
 
 # Beginning of the names of columns that are dropped again; no column of a table is called so.

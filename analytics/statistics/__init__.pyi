@@ -20,6 +20,7 @@ from .prepared_events import (
     EventFacts as EventFacts,
     EventsInParts as EventsInParts,
     PreparedEvents as PreparedEvents,
+    prepared as prepared,
 )
 from .segment_content import SegmentContent as SegmentContent, categories as categories
 from .traffic import Question as Question

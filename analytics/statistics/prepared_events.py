@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final
 from weakref import finalize
 
 import polars as pl
 
+from analytics.errors import AnalyticsError, EventFrameError
 from analytics.events.channels import with_own_channels
 from analytics.events.clocks import without_impossible
 from analytics.events.enrichment import enrich
 from analytics.events.pages import with_pages
 from analytics.events.tracking_plan import UTC_MS
 from analytics.sessions.bots import tag_bots
-from analytics.sessions.partitions import ANALYSED_COLUMNS, PART, PartsByPerson
+from analytics.sessions.partitions import ANALYSED_COLUMNS, NOT_ANALYSED, PART, PartsByPerson
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import enriched
 from analytics.sessions.visits import IS_HUMAN
@@ -29,8 +30,7 @@ from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.mergeable_counts import add_up
 from analytics.statistics.page_coverage import PageCounts
 from analytics.statistics.segment_content import categories
-
-_IN_ORDER: Final = ("event_time", "message_id")
+from analytics.store.spill import write_part
 
 _ROWS_AT_ONCE: Final = 250_000
 """Events that are cut into parts at a time."""
@@ -170,37 +170,88 @@ class PreparedEvents:
 
 
 class EventsInParts:
-    """Events as they are counted, in temporary files: all events of a person are in one part, and one is in memory.
-
-    The files last as long as this object.
+    """Events that may not fit into memory, to be analysed in parts: all events of a person are in one part.
 
     Args:
-        events: Returns the flat events, each once and in any order, as tables to be read one after the other; if they
-            have an ``event_time``, that counts.
-        n_parts: Number of parts, at least 1.
-        settings: Choices of the analyst.
-        arm_shares: Planned share of each arm by experiment.
-        folder: Where the files are; the system's folder for such unless given.
+        events: Returns the flat events, each once, as tables to be read one after the other, or as one; if they have an
+            ``event_time``, that counts. A column that some lack is null there. Events of one time count in the order
+            given. A table may be what Polars scans, such as ``polars.scan_parquet("monday.parquet")``.
+        n_parts: Number of parts, at least 1. One is in memory at a time: some 0.85 GB for a million events.
+        folder: Where temporary files are, which take about as much as a Parquet file of the events; the system's folder
+            for such (``TMPDIR``) unless given.
+        order: Columns by which the events are sorted, if not as they are given.
+
+    Raises:
+        AnalyticsError: ``events`` is no function, ``n_parts`` is no whole number from 1 on, or there is no such folder.
 
     >>> from analytics.analysis import Analysis
-    >>> times, settings = ["2026-03-03T10:00:00Z", "2026-03-04T11:00:00Z"], AnalyticsSettings()
-    >>> day = pl.DataFrame({"type": ["page"] * 2, "anonymous_id": ["a", "b"], "timestamp": times}).lazy()
-    >>> parts = EventsInParts(lambda: [day], 4, settings)  # or files, as pl.scan_parquet("monday.parquet")
-    >>> Analysis(parts, settings).statistics.totals()["visitors"].item()
+    >>> times = ["2026-03-03T10:00:00Z", "2026-03-04T11:00:00Z"]
+    >>> day = pl.DataFrame({"type": ["page"] * 2, "anonymous_id": ["a", "b"], "timestamp": times})
+    >>> Analysis(EventsInParts(lambda: [day], 4), AnalyticsSettings()).statistics.totals()["visitors"].item()
     2
     """
 
     def __init__(
         self,
-        events: Callable[[], Sequence[pl.LazyFrame]],
+        events: Callable[[], Sequence[pl.LazyFrame | pl.DataFrame] | pl.LazyFrame | pl.DataFrame],
         n_parts: int,
+        *,
+        folder: str | Path | None = None,
+        order: Sequence[str] = (),
+    ) -> None:
+        if not callable(events):
+            raise AnalyticsError("events: must be a function that returns tables, such as lambda: [table]")
+        if not isinstance(n_parts, int) or n_parts < 1:
+            raise AnalyticsError(f"n_parts: must be a whole number of at least 1 (got {n_parts!r})")
+        if folder is not None and not Path(folder).is_dir():
+            raise AnalyticsError(f"{folder}: is no folder for temporary files")
+        self.n_parts, self.folder, self.order = n_parts, folder, order
+        self._events = events
+
+    def __repr__(self) -> str:
+        return f"<EventsInParts: {self.n_parts}>"
+
+    def read(self) -> pl.LazyFrame:
+        """One table after the other, as one to be collected; they may have other columns, or the same of other types.
+
+        Raises:
+            EventFrameError: There is none, or they cannot be read as one.
+        """
+        given = self._events()
+        tables = [given] if isinstance(given, pl.LazyFrame | pl.DataFrame) else given
+        if not tables:
+            raise EventFrameError("there is no table of events")
+        try:
+            together = pl.concat([table.lazy() for table in tables], how="diagonal_relaxed")
+            # What cannot be read as events is refused before, as it would be whole.
+            enriched(together.head(1).collect())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise EventFrameError(f"the tables cannot be read as one: {error}") from error
+        return together
+
+
+class PreparedParts:
+    """Events as they are counted, in temporary files, which last as long as this object.
+
+    Args:
+        given: The events.
+        settings: Choices of the analyst.
+        arm_shares: Planned share of each arm by experiment.
+
+    Raises:
+        AnalyticsError: A file has fewer events than it says, or the temporary files cannot be written; when the events
+            are first read.
+    """
+
+    def __init__(
+        self,
+        given: EventsInParts,
         settings: AnalyticsSettings,
         arm_shares: Mapping[str, Mapping[str, float]] | None = None,
-        folder: Path | None = None,
     ) -> None:
-        self._read, self._n_parts = events, n_parts
+        self._given, self._n_parts, self._order = given, given.n_parts, given.order
         self._settings, self._arm_shares = settings, arm_shares
-        self._folder = Path(mkdtemp(prefix="funnelsim-", dir=folder))
+        self._folder = Path(mkdtemp(prefix="funnelsim-", dir=given.folder))
         finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._n_kept = 0
 
@@ -210,13 +261,14 @@ class EventsInParts:
 
     @property
     def events(self) -> pl.DataFrame:
-        """All events, in order of time, if they fit into memory."""
-        return pl.concat(self).sort(_IN_ORDER)
+        """All events, in order of time, if they fit into memory; without the columns that no analysis reads."""
+        unread = [name for name in NOT_ANALYSED if name not in self._order]
+        return pl.concat(self).drop(unread).sort(self._order or "event_time", maintain_order=True)
 
     @property
     def persons(self) -> Persons:
         """The persons of all events; reads them all, and more than fits into memory fails."""
-        return Persons(pl.concat(self._read()).collect())
+        return Persons(self._given.read().collect())
 
     @property
     def experiments(self) -> ExperimentArms:
@@ -237,39 +289,75 @@ class EventsInParts:
         """Write a table that was made of the events, and return it to be read from there."""
         self._n_kept += 1
         path = self._folder / f"kept-{self._n_kept:06}.parquet"
-        _write_part(table, path)
+        write_part(table, path)
         return pl.scan_parquet(path)
 
     @cached_property
     def _prepared(self) -> tuple[EventFacts, ExperimentArms, int]:
         """Write the parts; return the facts, the arms and the number of impossible times."""
-        sources, columns = self._read(), (*ANALYSED_COLUMNS, *_IN_ORDER)
-        parts = PartsByPerson.of(pl.concat(sources), self._n_parts, columns=columns, stitch=self._settings.stitch)
-        cut = self._folder / "cut"
-        cut.mkdir()
-        # In batches: to filter each part would read all events as often as there are parts.
-        batches = pl.concat(sources).collect_batches(chunk_size=_ROWS_AT_ONCE, lazy=True)
-        for place, batch in enumerate(batches):
-            of_batch = parts.numbered(batch.lazy()).collect().partition_by(PART, as_dict=True, include_key=False)
-            for (number,), events in of_batch.items():
-                _write_part(events, cut / f"{number:04}-{place:06}.parquet")
-        facts, arms = [], []
-        for number in range(self._n_parts):
-            files = sorted(cut.glob(f"{number:04}-*.parquet"))
-            flat = pl.read_parquet(files) if files else parts.numbered(sources[0]).drop(PART).head(0).collect()
-            in_order = enriched(flat).sort(_IN_ORDER)
-            part = PreparedEvents(in_order.clone, self._settings, self._arm_shares, possible_only=True)
-            _write_part(part.events, self._part(number))
-            facts.append(EventFacts.of(part))
-            arms.append(part.experiments.without_events())
-            for file in files:
-                file.unlink()
+        events, columns = self._given.read(), (*ANALYSED_COLUMNS, "event_time", *self._order)
+        parts = PartsByPerson.of(events, self._n_parts, columns=columns, stitch=self._settings.stitch)
+        with TemporaryDirectory(dir=self._folder) as cut:
+            # In batches: to filter each part would read all events as often as there are parts.
+            for place, batch in enumerate(_batches(events)):
+                of_batch = parts.numbered(batch.lazy()).collect().partition_by(PART, as_dict=True, include_key=False)
+                for (number,), some in of_batch.items():
+                    write_part(some, Path(cut) / f"{number:04}-{place:06}.parquet")
+            nothing = parts.numbered(events).drop(PART).head(0).collect()
+            facts, arms = zip(
+                *(self._judged(number, Path(cut), nothing) for number in range(self._n_parts)), strict=True
+            )
         return add_up(facts), ExperimentArms.joined(arms), parts.n_impossible
+
+    def _judged(self, number: int, cut: Path, nothing: pl.DataFrame) -> tuple[EventFacts, ExperimentArms]:
+        """Prepare a part, write it, and return what is known of it.
+
+        Args:
+            number: Its number.
+            cut: Folder of the files into which its events were cut, which are deleted.
+            nothing: A table without events.
+        """
+        files = sorted(cut.glob(f"{number:04}-*.parquet"))
+        flat = enriched(pl.concat([nothing, *map(pl.read_parquet, files)]))
+        in_order = flat.sort(self._order) if self._order else flat
+        part = PreparedEvents(in_order.clone, self._settings, self._arm_shares, possible_only=True)
+        write_part(part.events, self._part(number))
+        for file in files:
+            file.unlink()
+        return EventFacts.of(part), part.experiments.without_events()
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:04}.parquet"
 
 
-def _write_part(table: pl.DataFrame, path: Path) -> None:
-    """Write a part to a temporary file."""
-    table.write_parquet(path, compression="lz4", statistics=False)
+def prepared(
+    events: Callable[[], pl.DataFrame] | EventsInParts,
+    settings: AnalyticsSettings,
+    arm_shares: Mapping[str, Mapping[str, float]] | None = None,
+) -> PreparedEvents | PreparedParts:
+    """Events in memory or in parts as they are counted, which is done when they are first read.
+
+    Args:
+        events: Returns the flat or enriched events, each once; or events in parts.
+        settings: Choices of the analyst.
+        arm_shares: Planned share of each arm by experiment.
+    """
+    if isinstance(events, EventsInParts):
+        return PreparedParts(events, settings, arm_shares)
+    return PreparedEvents(events, settings, arm_shares)
+
+
+def _batches(events: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """All events in batches, in their order.
+
+    Raises:
+        AnalyticsError: A file has fewer events than it says.
+    """
+    n_read = 0
+    for batch in events.collect_batches(chunk_size=_ROWS_AT_ONCE, lazy=True):
+        n_read += batch.height
+        yield batch
+    # Polars loses the failure of a thread that reads a damaged file, and stops there.
+    n_events = events.select(pl.len()).collect().item()
+    if n_read < n_events:
+        raise AnalyticsError(f"only {n_read:,} of {n_events:,} events could be read; a file of them is damaged")

@@ -28,7 +28,9 @@ T = TypeVar("T")
 # Many small tables take far more memory than one; small batches are joined now and then.
 _MAX_PARTS: Final = 64
 _FLAT: Final = NO_TIMED_EVENTS.columns
-_IN_ORDER: Final = ("event_time", "message_id")
+IN_ORDER: Final = ("event_time", "message_id")
+"""The order in which a store gives its events."""
+
 _IS_PAGE: Final = pl.col("type") == CallType.PAGE
 _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
 
@@ -80,9 +82,9 @@ class HourEvents:
     def events(self) -> pl.DataFrame:
         """All events, in order of event time and identifier."""
         if self._files:
-            return pl.concat([STORED_SCHEMA.to_frame(), *self._read()]).sort(_IN_ORDER)
+            return pl.concat([STORED_SCHEMA.to_frame(), *self._read()]).sort(IN_ORDER)
         if self._n_in_order < self.n_events:
-            self._parts = [pl.concat(self._enriched()).sort(_IN_ORDER)]
+            self._parts = [pl.concat(self._enriched()).sort(IN_ORDER)]
             self._n_in_order = self.n_events
         return self._parts[0] if self._parts else STORED_SCHEMA.to_frame()
 
@@ -115,7 +117,7 @@ class HourEvents:
     def flat(self) -> pl.DataFrame:
         """All events, in order, flat with their ``event_time``; quicker than :meth:`events`."""
         read = (_flat(pl.read_parquet(file.path)) for file in self._files)
-        return pl.concat([NO_TIMED_EVENTS, *read, *self._in_memory()]).sort(_IN_ORDER)
+        return pl.concat([NO_TIMED_EVENTS, *read, *self._in_memory()]).sort(IN_ORDER)
 
     def scan(self) -> list[pl.LazyFrame]:
         """All events, flat with their ``event_time``, in no order; read when they are collected."""

@@ -96,3 +96,22 @@ def write_temporary(table: pl.DataFrame, path: Path) -> None:
         path: The file.
     """
     table.write_parquet(path, compression="uncompressed", statistics=False)
+
+
+def write_part(table: pl.DataFrame, path: Path) -> None:
+    """Write a part of events that do not fit into memory to the folder for temporary files.
+
+    Args:
+        table: Its content.
+        path: The file.
+
+    Raises:
+        SpillError: It cannot be written.
+    """
+    try:
+        table.write_parquet(path, compression="lz4", statistics=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise SpillError(
+            f"{path.parent}: events that do not fit into memory cannot be written there: {error}; the environment "
+            "variable TMPDIR names another folder for temporary files"
+        ) from error

@@ -19,9 +19,10 @@ from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.store.counts import Counts, StoreCounters
 from analytics.store.deliveries import contents, duplicate_or_conflict, with_event_time
+from analytics.store.hour import IN_ORDER
 from analytics.store.intake import JudgedEvents
 from analytics.store.seen_ids import Verdict
-from analytics.store.spill import write_temporary
+from analytics.store.spill import write_part
 
 _SKEW_MS: Final = 60_000
 
@@ -45,6 +46,9 @@ class WholeHistory(JudgedEvents):
             pages of a month, then its demo requests.
         most_in_memory: More events than that go to temporary files, which last as long as this object; none unless
             given.
+
+    Raises:
+        SpillError: They cannot be written there.
 
     >>> from analytics import decode
     >>> page = '{{"type": "page", "messageId": "{}", "anonymousId": "a", "timestamp": "2026-03-{}T10:00:00Z"}}'
@@ -79,10 +83,10 @@ class WholeHistory(JudgedEvents):
 
     def events(self) -> pl.DataFrame:
         """Return all accepted events, enriched, in order of event time and, within that, of identifier."""
-        return with_derived(pl.concat(self._accepted).collect()).sort("event_time", "message_id")
+        return with_derived(pl.concat(self._accepted).collect()).sort(IN_ORDER)
 
     def scan(self) -> list[pl.LazyFrame]:
-        """All accepted events, flat with their ``event_time``, in tables to be read one after the other."""
+        """All accepted events, flat with their ``event_time``, in no order; tables to be read one after the other."""
         return self._accepted
 
 
@@ -125,7 +129,7 @@ class _Deliveries:
         if self._folder is None:
             return accepted.lazy()
         path = self._new_file("accepted")
-        write_temporary(accepted, path)
+        write_part(accepted, path)
         return pl.scan_parquet(path)
 
     def _write(self) -> None:
@@ -138,7 +142,7 @@ class _Deliveries:
         for rows in pl.concat(self._waiting).iter_slices(_ROWS_AT_ONCE):
             of_rows = rows.with_columns(number).partition_by(_PART, as_dict=True, include_key=False)
             for (part,), events in of_rows.items():
-                write_temporary(events, self._new_file(f"{part:02}"))
+                write_part(events, self._new_file(f"{part:02}"))
         self._waiting, self._n_waiting = [EVENT_SCHEMA.to_frame()], 0
 
     def _new_file(self, name: str) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
@@ -92,6 +94,9 @@ AnalysisConfig = Annotated[
 ]
 
 
+_SIZE: Final = re.compile(r"\d+(\.\d+)?\s*([kmgtp]?i?b?)", re.ASCII | re.IGNORECASE)
+
+
 def bytes_of(size: str) -> int:
     """The number of bytes of a size of memory.
 
@@ -104,10 +109,14 @@ def bytes_of(size: str) -> int:
     >>> bytes_of("4GB"), bytes_of("2 KiB")
     (4000000000, 2048)
     """
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(size))
-    except ValidationError:
-        raise typer.BadParameter(f"{size!r} is no size such as 4GB or 500MB") from None
+    found = None
+    # Pydantic reads what begins like a size: of 1,5GB the 1.
+    if _SIZE.fullmatch(size.strip()):
+        with suppress(ValidationError):
+            found = int(TypeAdapter(ByteSize).validate_python(size))
+    if not found:
+        raise typer.BadParameter(f"{size!r} is no size such as 4GB or 1.5GB")
+    return found
 
 
 Analysed = Annotated[
@@ -116,7 +125,7 @@ Analysed = Annotated[
 
 Memory = Annotated[
     int | None,
-    typer.Option(parser=bytes_of, metavar="SIZE", help="Memory that the analysis may take, such as 4GB; else all."),
+    typer.Option(parser=bytes_of, metavar="SIZE", help="Memory of the analysis beside some 300 MB, as 4GB; else all."),
 ]
 
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Seed; by default the scenario's own.")]

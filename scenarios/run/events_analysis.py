@@ -23,6 +23,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from analytics.statistics.event_names import renamed
 from analytics.statistics.prepared_events import EventsInParts
+from analytics.store.hour import IN_ORDER
 from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
@@ -67,7 +68,7 @@ class EventsAnalysis:
         self.inputs = tuple(inputs)
         self.notes = tuple(notes)
         self.store = history
-        events = history.events if n_parts == 1 else EventsInParts(history.scan, n_parts, settings)
+        events = history.events if n_parts == 1 else EventsInParts(history.scan, n_parts, order=IN_ORDER)
         self.analysis = Analysis(events, settings, conversion_unit=conversion_unit)
 
     @property
@@ -183,7 +184,7 @@ def analyze(
 
     Raises:
         InputError: A file cannot be read, or is Parquet of something else; or there is no usable event at all; or a
-            table is given; or not even the visits fit into memory.
+            table is given; or ``memory`` is no size, or too little for the visits.
 
     >>> import tempfile
     >>> from scenarios import Scenario
@@ -196,6 +197,8 @@ def analyze(
     """
     if hasattr(inputs, "columns"):
         raise InputError("inputs: is a table, not a path; fs.Analysis(table) takes one, or write it to a file first")
+    if memory is not None and not (isinstance(memory, int) and memory > 0):
+        raise InputError(f"memory: must be a number of bytes, such as 4_000_000_000 (got {memory!r})")
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
     names = [str(path) for path in paths]
     chosen = settings or AnalyticsSettings()
@@ -207,7 +210,9 @@ def analyze(
         raise InputError(f"{shown}: {files.fault}")
     n_parts = parts_to_analyse(history.counts.accepted, limit)
     if not n_parts:
-        raise InputError(f"{shown}: {no_room_to_analyse(history.counts.accepted, memory)}; analyse a part of them")
+        raise InputError(
+            f"{shown}: {no_room_to_analyse(history.counts.accepted, memory)}; allow more, or analyse a part of them"
+        )
     return EventsAnalysis(names, history, chosen, conversion_unit, notes=list(files.notes), n_parts=n_parts)
 
 

@@ -17,6 +17,7 @@ from analytics.analysis import Analysis
 from analytics.statistics.prepared_events import EventsInParts
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
+from analytics.store.hour import IN_ORDER
 from scenarios.config.description import component_rows, resolved_intercept
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import MANIFEST, new_folder
@@ -245,7 +246,7 @@ def run_analysis(
         for name, experiment in scenario.experiments.items()
     }
     return Analysis(
-        accepted.frame if n_parts == 1 else EventsInParts(accepted.scan, n_parts, settings, arm_shares),
+        accepted.frame if n_parts == 1 else EventsInParts(accepted.scan, n_parts, order=IN_ORDER),
         settings,
         truth=known_truth(truth, settings),
         why_truth_unknown=truth.why_unknown,
@@ -309,7 +310,7 @@ def write_results(
         table.write_parquet(folder / "probes" / f"{name}.parquet")
     write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
     if analyse:
-        announce("Analysing")
+        announce("Analysing" if run.n_parts == 1 else f"Analysing in {run.n_parts} parts")
         write_tables(folder / "statistics", run.analysis.tables())
         write_json(folder / "model.json", model_data(run.analysis))
         announce("Writing the report")

@@ -20,6 +20,7 @@ from analytics.intent.validation import (
     out_of_fold_quality,
     predictive_quality,
 )
+from analytics.logit.clusters import name_keys
 from analytics.logit.design import prepare
 from analytics.logit.likelihood import climb
 
@@ -101,7 +102,7 @@ def test_each_fold_is_predicted_by_a_fit_on_the_others():
         fitted = GLM(design.outcome[left], design.matrix.dense()[left], family=Binomial()).fit(tol=1e-13)
         p[~left] = fitted.predict(design.matrix.dense()[~left])
     expected = predictive_quality(p, np.ones(800), design.outcome, 5)
-    scored = out_of_fold_quality(design, whose, start, 5)
+    scored = out_of_fold_quality(design, name_keys(whose), start, 5)
     for score in ("auc", "brier", "log_loss", "calibration_slope", "calibration_intercept"):
         assert getattr(scored, score) == pytest.approx(getattr(expected, score), rel=1e-7), score
 
@@ -114,7 +115,7 @@ def test_collapsed_visits_are_scored_as_single_ones():
     assert collapsed.pattern is not None
     assert single.pattern is None
     start = np.zeros(3)
-    scores = [out_of_fold_quality(design, table["account"], start, 4) for design in (collapsed, single)]
+    scores = [out_of_fold_quality(design, name_keys(table["account"]), start, 4) for design in (collapsed, single)]
     assert scores[0].log_loss == pytest.approx(scores[1].log_loss, rel=1e-8)
     assert scores[0].calibration_slope == pytest.approx(scores[1].calibration_slope, rel=1e-6)
 
@@ -143,11 +144,11 @@ def test_too_few_names_or_requests_are_refused():
     table = visits(40)
     design = prepare(table, ["a"], ())
     with pytest.raises(TooFewVisitsError, match="2 accounts or visitors do not fill 5 folds"):
-        out_of_fold_quality(design, pl.Series(["x", "y"] * 20), np.zeros(2), 5)
+        out_of_fold_quality(design, name_keys(pl.Series(["x", "y"] * 20)), np.zeros(2), 5)
     fold = folds_by_name(table["account"], 2)
     one_sided = prepare(table.with_columns(requested_demo=pl.Series(fold == 0)), ["a"], ())
     with pytest.raises(OneOutcomeError, match="without one of the folds"):
-        out_of_fold_quality(one_sided, table["account"], np.zeros(2), 2)
+        out_of_fold_quality(one_sided, name_keys(table["account"]), np.zeros(2), 2)
 
 
 def test_a_signal_that_only_one_fold_knows_has_no_effect_where_it_is_not_known():
@@ -156,5 +157,6 @@ def test_a_signal_that_only_one_fold_knows_has_no_effect_where_it_is_not_known()
     fold = folds_by_name(whose, 4)
     table = visits(800).with_columns(c=pl.Series((fold == 1) & (np.arange(800) % 2 == 0)))
     with_it, without = (prepare(table, signals, ()) for signals in (["a", "b", "c"], ["a", "b"]))
-    scores = [out_of_fold_quality(design, whose, np.zeros(len(design.terms)), 4) for design in (with_it, without)]
+    starts = [(design, np.zeros(len(design.terms))) for design in (with_it, without)]
+    scores = [out_of_fold_quality(design, name_keys(whose), start, 4) for design, start in starts]
     assert scores[0].auc == pytest.approx(scores[1].auc, abs=0.01)

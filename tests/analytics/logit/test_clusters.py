@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.stats import t as student
 
 from analytics.intent.model import IntentModel
+from analytics.logit.clusters import with_keys
 from analytics.logit.design import design_matrix
 from analytics.signals.definitions import signal_named
 
@@ -100,3 +102,32 @@ def test_visits_without_accounts_have_neither():
     results = MODEL.fit(visits_of([6] * 100, 50).with_columns(account=pl.lit(None, pl.String())))
     assert results.jackknife is None
     assert results.diagnostics["effective_accounts"].is_null().all()
+
+
+@pytest.mark.parametrize("far", [0.0, 1e6, 1e8, 1e9])
+def test_the_jackknife_of_a_signal_far_from_0_is_right_or_none(far: float):
+    """With too few digits left to tell whether a term is known without an account, there is no number."""
+    rng, n = np.random.default_rng(2), 3000
+    near, account = rng.normal(size=n), rng.integers(0, 200, n)
+    asked = rng.random(n) < 1 / (1 + np.exp(1.0 - near))
+    table = pl.DataFrame({"t": near + far, "account": [f"a{each}" for each in account], "asked": asked})
+    found = IntentModel.fit(table, signals=["t"], outcome="asked", account="account")
+    error, robust = found.jackknife["standard_error"][1], found.coefficients["standard_error"][1]
+    assert error is None or error == pytest.approx(robust, rel=0.05)
+    assert (error is None) == (far > 1e7)
+
+
+def test_visits_with_keys_are_the_same_visits():
+    """Clusters, folds and numbers of people are those of names; a number of 64 bits is a name like any other."""
+    rng, n = np.random.default_rng(4), 600
+    names = pl.Series("anonymous_id", rng.integers(0, 300, n) * 10, dtype=pl.UInt64)
+    known = [f"a{each}" if each < 30 else None for each in rng.integers(0, 60, n)]
+    visits = table(rng.random(n) < 0.4, rng.random(n) < 0.5, range(n), rng.random(n) < 0.3)
+    visits = visits.with_columns(names, account=pl.Series(known))
+    by_name = MODEL.fit(visits.with_columns(pl.col("anonymous_id").cast(pl.String)))
+    for same in (visits, with_keys(visits)):
+        found = MODEL.fit(same)
+        counts = (found.n_visitors, found.n_accounts, found.basis.n_clusters, found.warnings)
+        assert counts == (by_name.n_visitors, by_name.n_accounts, by_name.basis.n_clusters, by_name.warnings)
+        assert_frame_equal(found.coefficients, by_name.coefficients, rel_tol=1e-12)
+        assert found.out_of_fold.log_loss == pytest.approx(by_name.out_of_fold.log_loss, rel=1e-12)

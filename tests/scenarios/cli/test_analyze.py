@@ -18,6 +18,7 @@ from command_line import Ended
 from polars.testing import assert_frame_equal
 
 from analytics.io.ndjson import decode
+from scenarios.errors import InputError
 from scenarios.run.events_analysis import analyze
 from scenarios.scenario import Scenario
 
@@ -220,4 +221,15 @@ def test_little_memory_changes_no_result() -> None:
         assert Path("parts/statistics", table.name).read_bytes() == table.read_bytes(), table.name
     refused = Ended("analyze", "run/events.ndjson", "--memory", "100KB")
     assert (refused.status, refused.out) == (2, "")
-    assert "takes more than 0.0 GB of memory, and 0.0 GB are allowed; analyse a part of them" in refused.err
+    assert "MB of memory, and 0.1 MB are allowed; allow more, or analyse a part of them" in refused.err
+    with pytest.raises(InputError, match="memory: must be a number of bytes"):
+        analyze("run/events.ndjson", memory=-5)
+
+
+@pytest.mark.parametrize("size", ["1,5GB", "5%", "0", "0 MB", "abc", "-1", "1e3MB", ""])
+def test_what_is_no_size_is_refused(size: str) -> None:
+    """Also what begins like one."""
+    write("events.ndjson", [PAGE, DEMO])
+    refused = Ended("analyze", "events.ndjson", "--memory", size)
+    assert refused.status == 2
+    assert "is no size such as 4GB" in refused.err

@@ -194,7 +194,7 @@ def test_events_that_do_not_fit_into_memory_are_kept_and_not_analysed(
     """Where the analysis would take more memory than is free, the events are kept and the manifest has the reason."""
     monkeypatch.setattr(memory, "available_bytes", lambda: 1024)
     run, manifest = run_to_folder(scenario.replace(TINY), tmp_path / "out")
-    assert "takes more than 0.0 GB" in manifest["not_analysed"]
+    assert "takes more than 0.0 MB of memory, and 0.0 MB are free" in manifest["not_analysed"]
     assert "claims" not in manifest
     assert pl.read_parquet(tmp_path / "out" / "events.parquet").equals(run.events)
     assert not (tmp_path / "out" / "report.html").exists()
@@ -209,7 +209,9 @@ def test_events_that_do_not_fit_into_memory_are_analysed_in_parts(scenario: Scen
     small = scenario.replace({"clock.hours": 30, "traffic.visitors_per_day": 3000})
     whole, manifest = run_to_folder(small, tmp_path / "whole")
     n = whole.store.counts.accepted
-    parts, of_parts = run_to_folder(small, tmp_path / "parts", memory=n * 400)
+    steps: list[str] = []
+    parts, of_parts = run_to_folder(small, tmp_path / "parts", memory=n * 400, announce=steps.append)
+    assert "Analysing in 4 parts" in steps
     assert (whole.n_parts, parts.n_parts) == (1, 4)
     assert of_parts["claims"] == manifest["claims"]
     assert files(tmp_path / "parts") == files(tmp_path / "whole")
