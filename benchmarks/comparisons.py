@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import components, counting, durable, files, fitting, generation, startup, studies, whole_runs
+from benchmarks import components, counting, durable, earlier, files, fitting, generation, startup, studies, whole_runs
 from benchmarks.measuring import Comparison
 
 COMPARISONS: Final[tuple[Comparison, ...]] = (
@@ -27,6 +27,8 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     startup.COMPARISON,
     studies.OVERHEAD,
     studies.POWER,
+    earlier.REPLICATIONS,
+    earlier.MILLION,
     whole_runs.GROWTH,
     whole_runs.WORKERS,
     whole_runs.ANALYSIS,

@@ -109,7 +109,7 @@ def _ten_million() -> Mapping[str, Subject]:
     return {
         f"{_SIZES[0]:,} visitors": _run(_SIZES[0]),
         f"{_MANY:,} visitors": _run(_MANY, *options),
-        _ANALYSED: _run(_MANY, *options, "--memory", "12GiB"),
+        _ANALYSED: _run(_MANY, *options, "--memory", "8GiB"),
     }
 
 
@@ -147,4 +147,4 @@ ANALYSIS: Final = Comparison(
 DAYS: Final = Comparison(
     "days", "Peak memory, 40,000 visitors a day", "visitors", _days, {"30 days": 1.3}, of="memory", rounds=1
 )
-WORKERS: Final = Comparison("workers", "A run of a million visitors", "visitors", _workers, {_TWO: 1.7}, rounds=3)
+WORKERS: Final = Comparison("workers", "A run of a million visitors", "visitors", _workers, {_TWO: 1.6}, rounds=3)
