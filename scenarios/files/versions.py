@@ -47,7 +47,7 @@ def parts_to_analyse(n_events: int, memory: int | None = None) -> int:
         memory: Bytes that the analysis may take; what is free unless given.
 
     >>> parts_to_analyse(10), parts_to_analyse(2_000_000, 10**9), parts_to_analyse(2_000_000, 10**8)
-    (1, 4, 0)
+    (1, 3, 0)
     """
     limit = available_bytes() if memory is None else memory
     if n_events <= events_in_memory(limit):
