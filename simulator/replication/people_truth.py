@@ -40,7 +40,7 @@ PLANNED_SCHEMA: Final = pl.Schema({**PEOPLE_SCHEMA, "place": pl.UInt32(), "visit
 first visit with the browser."""
 
 # Rows from which sorting and writing a part of the table is worth its fixed cost.
-_MIN_PART_ROWS: Final = 100_000
+_MIN_PART_ROWS: Final = 20_000
 
 
 def true_people(by_cohort: Iterable[tuple[int, pl.DataFrame]], clock: Clock) -> Iterator[pl.DataFrame]:
@@ -64,18 +64,26 @@ def true_people(by_cohort: Iterable[tuple[int, pl.DataFrame]], clock: Clock) -> 
     yield waiting.sort(in_order)
 
 
-def without_unused(people: pl.DataFrame, last_visits: Mapping[tuple[int, int], int]) -> pl.DataFrame:
+def last_visits_of(visitors: Mapping[tuple[int, int], int]) -> pl.DataFrame:
+    """The last visit that took place as planned, of visitors who did not keep to their plan, as a table.
+
+    Args:
+        visitors: The row of the visit, by place of the cohort and visitor.
+    """
+    rows = [(place, visitor, last) for (place, visitor), last in visitors.items()]
+    return pl.DataFrame(
+        rows, schema={"place": pl.UInt32(), "visitor": pl.UInt32(), "last_visit": pl.Int64()}, orient="row"
+    )
+
+
+def without_unused(people: pl.DataFrame, last_visits: pl.DataFrame) -> pl.DataFrame:
     """People as planned, without the browsers of which every visit was cancelled.
 
     Args:
         people: The people of some cohorts; see :func:`people_of`.
-        last_visits: Last visit that took place as planned, of visitors who did not keep to their plan, by place of the
-            cohort and visitor.
+        last_visits: As of :func:`last_visits_of`.
     """
-    rows = [(place, visitor, last) for (place, visitor), last in last_visits.items()]
-    schema = {"place": pl.UInt32(), "visitor": pl.UInt32(), "last_visit": pl.Int64()}
-    last = pl.DataFrame(rows, schema=schema, orient="row")
-    known = people.join(last, on=["place", "visitor"], how="left", maintain_order="left")
+    known = people.join(last_visits, on=["place", "visitor"], how="left", maintain_order="left")
     return known.filter((pl.col("visit") <= pl.col("last_visit")).fill_null(value=True)).drop("last_visit")
 
 

@@ -17,7 +17,7 @@ from simulator.agents.visitor import Visitor
 from simulator.engine.arrays import Integers
 from simulator.replication.generator import AwakeVisitors, DrawnCohort, EventGenerator
 from simulator.replication.live_world import LiveWorld
-from simulator.replication.people_truth import people_of, without_unused
+from simulator.replication.people_truth import last_visits_of, people_of, without_unused
 from simulator.replication.schedule import ScheduledCohort
 from simulator.replication.truth_tables import TruthTables
 from simulator.settings.world import WorldSettings
@@ -193,7 +193,8 @@ class RunState:
         if self._in_memory is not None:
             return
         # Who left the plan made all visits on the clock.
-        last_visits = {**self.live_world.cancelled_visits, **dict.fromkeys(self.live_world.woken, -1)}
+        woken = dict.fromkeys(self.live_world.woken, -1)
+        last_visits = last_visits_of({**self.live_world.cancelled_visits, **woken})
         for scheduled in self.schedule:
             asleep = without_unused(generator.planned_people(scheduled), last_visits)
             made = chain.from_iterable(self._made_at[2 * scheduled.place + number] for number in (0, 1))
