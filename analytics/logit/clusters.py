@@ -167,9 +167,10 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
         Standard errors; NaN for a term that only one cluster has.
     """
     n_clusters, scale = int(clusters.max()) + 1, np.sqrt(np.diag(information))
-    inverse = np.linalg.inv(_scaled(information, scale)) / np.outer(scale, scale)
+    scaled = _scaled(information, scale)
+    inverse = np.linalg.inv(scaled) / np.outer(scale, scale)
     # Of columns far from 0 the shares would be rounding errors.
-    largest = _LARGE_SHARE if np.linalg.cond(_scaled(information, scale)) < _WELL_CONDITIONED else -np.inf
+    largest = _LARGE_SHARE if np.linalg.cond(scaled) < _WELL_CONDITIONED else -np.inf
     squares = np.zeros(len(design.terms))
     for scores, shares in _clusters(design, p, clusters):
         left = _scaled(information - shares, scale)

@@ -37,5 +37,5 @@ DIGESTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", library_names())
 def test_events_are_those_of_earlier_versions(name: str) -> None:
-    """Whoever changes them on purpose changes the digest here, and tells users."""
+    """A change on purpose changes the digest here, and the CHANGELOG tells users."""
     assert Scenario.load(name, SMALL).run(seed=7).digest.startswith(DIGESTS[name])
