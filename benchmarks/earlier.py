@@ -19,7 +19,7 @@ _ROOT: Final = Path(__file__).resolve().parents[1]
 _COMMIT: Final = "72a63c6"
 """The last one before the packages were laid out anew."""
 
-_N_VISITORS, _N_REPLICATIONS = 1_000_000, 20
+_N_VISITORS, _N_REPLICATIONS = 1_000_000, 60
 _TODAY: Final = "today"
 
 _MILLION: Final = f"""
