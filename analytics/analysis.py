@@ -275,7 +275,7 @@ class Analysis:
 
     @cached_property
     def _model(self) -> models.IntentModel:
-        return models.IntentModel(self._signals, self.settings.interactions)
+        return models.IntentModel(self._signals, self.settings.interactions, estimator=self.settings.estimator)
 
     def segments(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts and rates by one or two dimensions, or of all events; each table is computed once."""

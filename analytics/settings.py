@@ -98,6 +98,8 @@ class AnalyticsSettings(BaseModel):
             is 0.
         interactions: Products of two signals, built-in or user-defined, that the intent model includes, such as
             ``region_europe:security_page_view``.
+        estimator: ``ml`` fits the intent model by maximum likelihood, and by Firth's penalised likelihood only where
+            signals are separated; ``firth`` penalises in any case, which is nearly unbiased with few requests.
         channels: Channels of one's own, by name, beside those of Google Analytics; the first that matches an event
             applies. A scenario adds the channels of its own ``traffic.channels``. One with the name of a built-in
             channel replaces it, also in the signals that read it: what only Google's rule would put there is ``other``.
@@ -124,6 +126,7 @@ class AnalyticsSettings(BaseModel):
     signals: UserSignals = Field(default_factory=dict)
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
+    estimator: Literal["ml", "firth"] = "ml"
     channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
     pages: Pages = Field(default_factory=dict)
     funnel: OwnFunnel = ()

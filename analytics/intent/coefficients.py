@@ -53,13 +53,15 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         "average_marginal_effect_se": [error for _, error in effects],
         "true_coefficient": truths,
         "ci_covers_truth": [
-            None if t is None else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)
+            None if t is None or np.isnan(a) else bool(a <= t <= c) for a, t, c in zip(low, truths, high, strict=True)
         ],
         # A quantity counts as seen where it is not 0.
         "n_seen": design.matrix.n_seen(design.n_visits).astype(np.int64),
         "requests_seen": design.matrix.n_seen(design.n_requests).astype(np.int64),
     }
-    return pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
+    table = pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
+    # Without enough accounts there are no errors, and no tests and intervals either.
+    return table.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def _effects(basis: FitContext) -> list[tuple[float | None, float | None]]:
@@ -95,8 +97,11 @@ COEFFICIENT_SCHEMA: Final = pl.Schema(
 )
 """Columns of the table of coefficients, one row per term, the intercept first.
 
-``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``p_value`` is
-of the two-sided Wald test that the coefficient is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept.
+``coefficient`` and its interval are log-odds per unit of the signal, ``odds_ratio`` their exponential. ``z`` is the
+ratio of the coefficient to its standard error: a t statistic where errors are clustered, with the
+``degrees_of_freedom`` of ``IntentResults.diagnostics``. ``p_value`` is of the two-sided Wald test that the coefficient
+is 0; ``p_adjusted`` is Holm's, over the terms other than the intercept. All that needs a standard error is null where
+there are too few accounts for one.
 ``average_marginal_effect`` is the change in the probability of a request in a visit; null for the intercept and for
 interactions, which have none of their own (see ``IntentResults.interaction_effects``).
 ``true_coefficient`` is null where it is not known; ``ci_covers_truth`` says whether the interval contains it.
@@ -171,7 +176,7 @@ def odds_ratios_per_unit(coefficients: pl.DataFrame, signals: Sequence[Signal | 
         unit = None if row["signal"] == INTERCEPT else unit_of(row["signal"], known)
         ratios = [
             # `math.exp` raises where NumPy would return infinity.
-            None if unit is None else math.exp(min(row[key] * unit.size, _LARGEST))
+            None if unit is None or row[key] is None else math.exp(min(row[key] * unit.size, _LARGEST))
             for key in ("coefficient", "ci_low", "ci_high")
         ]
         rows.append((row["signal"], None if unit is None else unit.meaning, *ratios))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +13,12 @@ import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
 from analytics.intent.own_tables import TableColumn
-from analytics.logit.clusters import cluster_keys, effective_clusters, jackknife_errors
+from analytics.logit.clusters import cluster_keys
 from analytics.logit.design import Design, design_matrix
 from analytics.logit.estimation import Estimate
 from analytics.logit.likelihood import information, inverse_information
-from analytics.logit.matrix import Floats, Integers
+from analytics.logit.matrix import Integers
+from analytics.logit.robust import jackknife_errors
 from analytics.signals.definitions import Signal
 
 if TYPE_CHECKING:
@@ -82,27 +84,25 @@ class FitContext:
         errors = np.sqrt(np.diag(inverse_information(design.matrix, design.n_visits, self.estimate.fit.p_request)))
         return dict(zip(self.design.terms, errors.tolist(), strict=True))
 
-    @cached_property
+    @property
     def effective_clusters(self) -> Mapping[str, float] | None:
-        """Effective number of clusters of each term; see :mod:`analytics.logit.clusters`."""
-        return self._by_term(effective_clusters)
+        """Effective number of clusters of each term; None where visits are taken as independent."""
+        effective = self.estimate.fit.inference.effective_clusters
+        return None if effective is None else dict(zip(self.design.terms, effective.tolist(), strict=True))
 
     @cached_property
     def jackknife_errors(self) -> Mapping[str, float] | None:
-        """Jackknife standard error of each term over clusters; see :mod:`analytics.logit.clusters`."""
-        return self._by_term(jackknife_errors)
+        """Jackknife standard error of each term over clusters; None where visits are taken as independent.
 
-    def _by_term(self, compute: Callable[[Design, Floats, Floats, Integers], Floats]) -> Mapping[str, float] | None:
-        """A measure of the clusters for each term; None where visits are taken as independent."""
+        NaN under the penalised likelihood: where a cell is empty, the estimate hardly moves when a cluster is left out.
+        """
         if self.clusters is None:
             return None
-        measured = compute(self.design, self._information, self.estimate.fit.p_request, self.clusters)
-        return dict(zip(self.design.terms, measured.tolist(), strict=True))
-
-    @cached_property
-    def _information(self) -> Floats:
-        """Fisher's information at the estimate, terms × terms."""
-        return information(self.design.matrix, self.design.n_visits, self.estimate.fit.p_request)
+        if self.estimate.estimator == "firth":
+            return dict.fromkeys(self.design.terms, math.nan)
+        design, p = self.design, self.estimate.fit.p_request
+        errors = jackknife_errors(design, information(design.matrix, design.n_visits, p), p, self.clusters)
+        return dict(zip(design.terms, errors.tolist(), strict=True))
 
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits unlike all those of the fit, where a dropped term takes values that the fit never saw.
@@ -143,7 +143,7 @@ class FitContext:
         # statsmodels would call them x1, x2, …
         model.data.xnames, model.data.ynames = list(design.terms), "requested_demo"
         covariance: Mapping[str, Any] = (
-            {} if self.clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": self.clusters}}
+            {"cov_type": "cluster", "cov_kwds": {"groups": self.clusters}} if (self.n_clusters or 0) > 1 else {}
         )
         # From the maximum itself, which its first step confirms.
         return model.fit(self.estimate.fit.coefficients, method="newton", disp=False, **covariance)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from scipy.special import expit
 
 from analytics.intent.fit_context import FitContext
 from analytics.logit.design import Design
-from analytics.logit.likelihood import LogitFit
+from analytics.logit.fit import LogitFit
 from analytics.logit.matrix import DesignMatrix, Floats
 from analytics.signals.definitions import interaction_parts
 
@@ -37,7 +36,7 @@ INTERACTION_SCHEMA: Final = pl.Schema(
 """Columns of the table of interactions, one row per product of two signals in the model.
 
 ``effect`` is the change of one signal's average marginal effect with the other, as a probability; for a quantity it is
-per unit, as its average marginal effect is. The interval is Wald's.
+per unit, as its average marginal effect is. The interval is Wald's; null where there are too few accounts for one.
 """
 
 _PAIR: Final = 2
@@ -51,31 +50,33 @@ def interaction_effects(basis: FitContext, level: float) -> pl.DataFrame:
         level: Confidence level of the intervals, between 0 and 1.
     """
     is_binary = {signal.name: signal.dtype == pl.Boolean() for signal in basis.signals}
-    quantile = NormalDist().inv_cdf(0.5 + level / 2)
+    fit = basis.estimate.fit
     rows = []
     for term in basis.design.terms:
         pair = interaction_parts(term)
         # A square or a product of three has no second difference in two signals.
         if len(set(pair)) == len(pair) == _PAIR:
-            effect, error = interaction_effect(
-                basis.design, basis.estimate.fit, {part: is_binary[part] for part in pair}
-            )
+            effect, gradient = interaction_effect(basis.design, fit, {part: is_binary[part] for part in pair})
+            error, half = (float(of[0]) for of in (fit.errors_of(gradient), fit.half_widths(gradient, level)))
             # Where all probabilities are 0 or 1 the effect has no error, and there is nothing to test.
-            p_value = 2 * NormalDist().cdf(-abs(effect / error)) if error > 0 else None
-            rows.append((term, effect, error, p_value, effect - quantile * error, effect + quantile * error))
-    return pl.DataFrame(rows, schema=INTERACTION_SCHEMA, orient="row")
+            p_value = float(fit.p_values(gradient, np.array([effect]))[0]) if error > 0 else None
+            rows.append((term, effect, error, p_value, effect - half, effect + half))
+    return pl.DataFrame(rows, schema=INTERACTION_SCHEMA, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) -> tuple[float, float]:
-    """Return the mean over visits of the second difference (or derivative) of the probability, and its standard error.
+def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) -> tuple[float, Floats]:
+    """Return the mean over visits of the second difference (or derivative) of the probability.
 
     With two binary signals it is the mean of p(1, 1) − p(1, 0) − p(0, 1) + p(0, 0), every visit with its other
-    signals. The standard error is by the delta method.
+    signals.
 
     Args:
         design: Design of the model.
         fit: Maximum of its likelihood.
         pair: Two signals that are terms by themselves, and whether each is binary.
+
+    Returns:
+        The effect, and its gradient in the coefficients, 1 × terms, for its standard error by the delta method.
     """
     flags = [signal for signal, is_flag in pair.items() if is_flag]
     quantities = [signal for signal, is_flag in pair.items() if not is_flag]
@@ -85,9 +86,9 @@ def interaction_effect(design: Design, fit: LogitFit, pair: Mapping[str, bool]) 
     for corner in product((0.0, 1.0), repeat=len(flags)):
         sign = (-1.0) ** (len(flags) - sum(corner))
         values = dict(zip(flags, corner, strict=True))
-        here, slope = _mean_derivative(design, fit.coefficients, share, values, quantities)
+        here, slope = _mean_derivative(design, fit.predictive, share, values, quantities)
         effect, gradient = effect + sign * here, gradient + sign * slope
-    return effect, float(fit.errors_of(gradient[np.newaxis])[0])
+    return effect, gradient[np.newaxis]
 
 
 def _mean_derivative(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, get_args
 
 import numpy as np
 import polars as pl
@@ -33,16 +33,14 @@ from analytics.logit.design import (
     prepare,
 )
 from analytics.logit.eligibility import eligible_visits
-from analytics.logit.estimation import Estimate, estimate
-from analytics.logit.matrix import Integers
+from analytics.logit.estimation import Estimate, Estimator, estimate
+from analytics.logit.robust import MIN_CLUSTERS
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, Signal, interaction_parts
 
-# Rules of thumb: P. Peduzzi et al., Journal of Clinical Epidemiology 49 (1996) 1373–1379, for events per variable;
-# J. D. Angrist and J.-S. Pischke, Mostly Harmless Econometrics (Princeton 2009), section 8.2.3, for clusters.
+# Rule of thumb: P. Peduzzi et al., Journal of Clinical Epidemiology 49 (1996) 1373–1379.
 _MIN_EVENTS_PER_VARIABLE: Final = 10
-_MIN_CLUSTERS: Final = 40
-_MIN_EFFECTIVE_CLUSTERS: Final = 20
-"""Effective accounts below which clustered errors are noticeably too small: with 11, by 12 % in simulations."""
+_MIN_DEGREES_OF_FREEDOM: Final = 10.0
+"""Degrees of freedom of a t test below which its intervals are a tenth wider than with many accounts."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,9 +68,12 @@ class IntentModel:
         interactions: Products of signals, as ``a:b``; one whose signals are not all in the model is dropped.
         level: Confidence level of the intervals, between 0 and 1.
         penalise: With separated terms, fit Firth's penalised likelihood and warn; if False, raise instead.
+        estimator: ``ml`` for maximum likelihood; ``firth`` for Firth's penalised likelihood in any case, which is
+            nearly unbiased with few requests.
 
     Raises:
-        IntentModelError: An interaction has an unknown signal, a term is given twice, or the level is out of range.
+        IntentModelError: An interaction has an unknown signal, a term is given twice, the level is out of range, or
+            the estimator is unknown.
 
     >>> from analytics.signals.definitions import EverSeen
     >>> model = IntentModel([EverSeen("docs", "has seen docs", "high", "category", ("docs",))], [])
@@ -89,13 +90,14 @@ class IntentModel:
         level: float = 0.95,
         *,
         penalise: bool = True,
+        estimator: Estimator = "ml",
     ) -> None:
         if any(isinstance(signal, str) for signal in signals):
             raise IntentModelError(
                 "signals: are no names here; for columns of your own table use fit(table, signals=[…], outcome=…)"
             )
         self.signals, self.interactions, self.level = tuple(signals), tuple(interactions), level
-        self.penalise = penalise
+        self.penalise, self.estimator = penalise, estimator
         names = [signal.name for signal in self.signals]
         # A built-in signal that this model leaves out is no misspelling: its interactions are dropped, not refused.
         known = {*names, *(signal.name for signal in SIGNALS)}
@@ -108,6 +110,8 @@ class IntentModel:
         terms = [*names, *self.interactions]
         if len(set(terms)) < len(terms):
             raise IntentModelError(f"a term is given twice: {', '.join(terms)}")
+        if estimator not in get_args(Estimator):
+            raise IntentModelError(f"estimator: must be {' or '.join(get_args(Estimator))} (got {estimator!r})")
         if not 0 < level < 1:
             raise IntentModelError(f"level: must lie between 0 and 1 (got {level})")
 
@@ -177,7 +181,7 @@ class IntentModel:
         design, found = basis.design, basis.estimate
         ones, zeros, p = design.n_requests, design.n_visits - design.n_requests, found.fit.p_request
         n_requests = int(design.outcome.sum())
-        results = IntentResults(
+        return IntentResults(
             coefficients=coefficient_table(basis, truth),
             n_visits=eligible.height,
             n_visitors=_n_unique(eligible, VISITOR_COLUMNS),
@@ -187,17 +191,14 @@ class IntentModel:
             pseudo_r2=1 - found.fit.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
             tjur_r2=coefficient_of_discrimination(ones, zeros, p),
             auc_in_sample=area_under_curve(ones, zeros, p),
-            covariance="nonrobust" if basis.clusters is None else "cluster by account",
+            covariance="nonrobust" if basis.clusters is None else f"cluster by account ({found.fit.inference.kind})",
             covariance_matrix=found.fit.covariance,
             level=self.level,
             basis=basis,
             estimator=found.estimator,
-            warnings=(*_warnings(basis, eligible), *_lost_effects(design, truth)),
+            warnings=(*_warnings(basis), *_lost_effects(design, truth)),
             dropped=dict(design.dropped),
         )
-        # This warning comes last because it needs results: effective clusters are computed from the fit.
-        warning = _few_effective_clusters(results) if _has_many_clusters(results) else None
-        return replace(results, warnings=(*results.warnings, warning)) if warning else results
 
     def fit_context(self, eligible: pl.DataFrame, names: Sequence[str], interactions: Sequence[str]) -> FitContext:
         """Estimate the coefficients, and keep what diagnostics need.
@@ -212,16 +213,16 @@ class IntentModel:
         """
         design = prepare(eligible, names, interactions)
         clusters = cluster_numbers(eligible)
-        found = estimate(design, clusters, self.level, penalise=self.penalise)
+        found = estimate(design, clusters, self.level, penalise=self.penalise, estimator=self.estimator)
         # A table need not have any of these columns.
         people = eligible.select(name for name in (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS) if name in eligible.columns)
         return FitContext(self.signals, design, found, clusters, people)
 
 
-def _warnings(basis: FitContext, visits: pl.DataFrame) -> tuple[str, ...]:
+def _warnings(basis: FitContext) -> tuple[str, ...]:
     design = basis.design
-    warnings = [*_because_of_request(design), *_few_requests(design), *_few_accounts(visits, basis.clusters)]
-    if basis.estimate.estimator == "firth":
+    warnings = [*_because_of_request(design), *_few_requests(design), *_few_accounts(basis)]
+    if basis.estimate.separated:
         warnings.append(_penalty(design, basis.estimate))
     return tuple(warnings)
 
@@ -262,41 +263,31 @@ def _few_requests(design: Design) -> list[str]:
     return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 
-def _few_accounts(visits: pl.DataFrame, clusters: Integers | None) -> list[str]:
-    if clusters is None:
-        # No account at all is usual for anonymous traffic, and needs no warning.
-        if _n_unique(visits, ACCOUNT_COLUMNS) != 1:
-            return []
-        return ["all visits belong to one account, so standard errors cannot be clustered"]
-    n_clusters = int(clusters.max()) + 1
-    if n_clusters >= _MIN_CLUSTERS:
+def _few_accounts(basis: FitContext) -> list[str]:
+    """Warn of terms whose standard errors are unknown, or rest on few accounts."""
+    inference, freedom = basis.estimate.fit.inference, basis.estimate.fit.degrees_of_freedom
+    if basis.n_clusters is not None and basis.n_clusters < MIN_CLUSTERS:
+        one = "one account" if basis.n_clusters == 1 else f"{basis.n_clusters} accounts"
+        reason = f"all visits belong to {one}, so that nothing is known of differences between accounts"
+        advice = "there are no standard errors and tests; drop the column account to take visits as independent"
+        return [f"{reason}: {advice}"]
+    if inference.satterthwaite is None:
         return []
-    return [f"{n_clusters} accounts are few (fewer than {_MIN_CLUSTERS}): cluster-robust standard errors are too small"]
-
-
-def _has_many_clusters(results: IntentResults) -> bool:
-    """Whether :func:`_few_accounts` has given no warning; a penalised fit has errors of another kind."""
-    return results.estimator == "ml" and (results.basis.n_clusters or 0) >= _MIN_CLUSTERS
-
-
-def _few_effective_clusters(results: IntentResults) -> str | None:
-    """Warn of terms with few effective clusters, and give their jackknife intervals."""
-    effective = results.basis.effective_clusters or {}
-    few = [term for term, n in effective.items() if term != INTERCEPT and n < _MIN_EFFECTIVE_CLUSTERS]
-    if not few or results.jackknife is None:
-        return None
-    rows = {row["signal"]: row for row in results.jackknife.to_dicts()}
-    listed = ", ".join(f"{term} ({effective[term]:.0f} effective; {_interval(rows[term])})" for term in few)
-    return (
-        f"too few of the {results.basis.n_clusters:,} clusters (accounts, and visitors without one) contribute to "
-        f"{listed}: cluster-robust standard errors are too small there; use the jackknife intervals in brackets"
-    )
-
-
-def _interval(row: dict[str, float | None]) -> str:
-    if row["ci_low"] is None:
-        return "no interval"
-    return f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    slopes = {term: n for term, n in zip(basis.design.terms, freedom.tolist(), strict=True) if term != INTERCEPT}
+    unknown = [term for term, n in slopes.items() if np.isnan(n)]
+    few = [f"{term} ({n:.1f})" for term, n in slopes.items() if n < _MIN_DEGREES_OF_FREEDOM]
+    warnings = []
+    if unknown:
+        warnings.append(
+            f"one account alone shows what {', '.join(unknown)} would be without it, so that no standard error can be "
+            "given; observe more accounts"
+        )
+    if few:
+        warnings.append(
+            "few accounts, or few large ones, decide on these signals, with degrees of freedom in brackets: "
+            f"{', '.join(few)}; intervals allow for it and are wide, below 4 p-values are rough"
+        )
+    return warnings
 
 
 def _penalty(design: Design, found: Estimate) -> str:

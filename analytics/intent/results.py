@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,6 +23,7 @@ from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.logit.matrix import Floats
+from analytics.logit.wild_bootstrap import WildBootstrap, wild_bootstrap
 from analytics.signals.definitions import interaction_parts
 from analytics.statistics.multiplicity import benjamini_hochberg
 
@@ -73,7 +73,8 @@ class IntentResults:
         pseudo_r2: McFadden's: 1 − log-likelihood / log-likelihood of the intercept alone.
         auc_in_sample: In-sample AUC, which is optimistic: the share of pairs (a visit with a request, one without)
             that the model ranks correctly on the visits of the fit.
-        covariance: Kind of covariance: ``nonrobust`` or ``cluster by account``.
+        covariance: Kind of covariance: ``nonrobust``, ``cluster by account (CR1)`` or, with few effective accounts,
+            ``cluster by account (CR2)``; see :mod:`analytics.logit.robust`.
         covariance_matrix: Covariance of the coefficients, terms × terms.
         level: Confidence level of the intervals.
         basis: Context of the fit, for diagnostics that are computed on demand.
@@ -153,9 +154,11 @@ class IntentResults:
         One row per term: ``signal``; ``vif``, its variance inflation factor, null for the intercept;
         ``p_false_discovery``, the p-value adjusted by Benjamini and Hochberg; ``separated``, whether its estimate is
         finite only because of the penalty; ``interval``, the kind of its test and interval, ``wald`` or ``profile``;
-        and ``effective_accounts``, the effective number of clusters, null where visits are taken as independent.
+        ``effective_accounts``, the effective number of clusters, null where visits are taken as independent; and
+        ``degrees_of_freedom`` of its t test, null where it is a z test or there are too few accounts for one.
         """
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
+        freedom = estimate.fit.degrees_of_freedom
         effective = self.basis.effective_clusters or {}
         # Without the intercept, which is no hypothesis.
         adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
@@ -167,8 +170,9 @@ class IntentResults:
                 "separated": [term in estimate.separated for term in self.terms],
                 "interval": ["profile" if profiled else "wald" for profiled in estimate.profiled],
                 "effective_accounts": pl.Series([effective.get(term) for term in self.terms], dtype=pl.Float64),
+                "degrees_of_freedom": pl.Series(np.where(np.isfinite(freedom), freedom, np.nan)),
             }
-        )
+        ).with_columns(pl.col("effective_accounts", "degrees_of_freedom").fill_nan(None))
 
     @cached_property
     def interaction_effects(self) -> pl.DataFrame:
@@ -184,10 +188,11 @@ class IntentResults:
     def jackknife(self) -> pl.DataFrame | None:
         """Jackknife standard errors and intervals over accounts; None where visits are taken as independent.
 
-        Use them where ``effective_accounts`` are few: the clustered errors and intervals are too small there.
+        They need no assumption about the outcomes of an account, and are somewhat conservative with few accounts.
 
         One row per term: ``signal``, ``standard_error``, ``degrees_of_freedom`` (effective accounts less one), and the
-        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts have the term.
+        ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts have the term, or
+        fewer than three are known, and under the penalised likelihood, where they would be far too small.
         """
         effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
         if effective is None or errors is None:
@@ -195,7 +200,7 @@ class IntentResults:
         from scipy.stats import t as student  # noqa: PLC0415 - slow to import
 
         # Student's t with the effective number, because G − 1 would be far too many for unequal accounts.
-        freedom = np.array([effective[term] - 1 for term in self.terms])
+        freedom = np.nan_to_num([effective[term] - 1 for term in self.terms])
         error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
         half = student.ppf(0.5 + self.level / 2, np.where(freedom > 0, freedom, np.nan)) * error
         estimate = self.coefficients["coefficient"].to_numpy()
@@ -232,6 +237,26 @@ class IntentResults:
             TooFewVisitsError: There are not more accounts than terms.
         """
         return joint_test(self.basis.design, self.basis.estimate, self.basis.n_clusters, terms)
+
+    def wild_bootstrap(self, term: str, value: float = 0.0, *, n_draws: int = 1999) -> WildBootstrap:
+        """Test one coefficient by the wild cluster score bootstrap, which suits few accounts, and give its interval.
+
+        It takes a fit for each of some fifty values that are tried for the ends of the interval.
+
+        Args:
+            term: Name of a term.
+            value: Tested value of its coefficient.
+            n_draws: Number of draws, at least 99; their random numbers are always the same.
+
+        Raises:
+            IntentModelError: The term is not in the model, the likelihood is penalised, visits are taken as
+                independent, or the draws are too few.
+            TooFewVisitsError: There are fewer than three accounts.
+        """
+        basis = self.basis
+        return wild_bootstrap(
+            basis.design, basis.estimate, basis.clusters, term=term, value=value, level=self.level, n_draws=n_draws
+        )
 
     @cached_property
     def out_of_fold(self) -> PredictiveQuality:
@@ -272,7 +297,9 @@ class IntentResults:
         """Return predicted probabilities with intervals: ``p_request``, ``p_low`` and ``p_high``, one row per visit.
 
         The interval is a confidence interval of the probability, not a prediction interval. It is Wald's in log-odds,
-        and so within 0 and 1. Arguments and errors are those of :meth:`predict`.
+        and so within 0 and 1; null where there are too few accounts for one. Of a penalised fit the intercept is
+        corrected (FLIC), so that over the visits of the fit predictions add up to the requests; see
+        :func:`analytics.logit.firth.intercept_shift`. Arguments and errors are those of :meth:`predict`.
         """
         visits = with_levels(visits, self.basis.levels)
         matrix = design_matrix(visits, self.terms)
@@ -280,12 +307,11 @@ class IntentResults:
         # Workers that never predict must not wait for it.
         from scipy.special import expit  # noqa: PLC0415
 
-        log_odds = matrix @ self.coefficients["coefficient"].to_numpy()
-        error = self.basis.estimate.fit.errors_of(matrix)
+        log_odds = matrix @ self.basis.estimate.fit.predictive
+        half = self.basis.estimate.fit.half_widths(matrix, self.level)
         # Intervals are symmetric in log-odds, so that their ends stay between 0 and 1 as probabilities.
-        half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         values = {"p_request": log_odds, "p_low": log_odds - half, "p_high": log_odds + half}
-        return pl.DataFrame({name: expit(value) for name, value in values.items()})
+        return pl.DataFrame({name: expit(value) for name, value in values.items()}, nan_to_null=True)
 
     def to_statsmodels(self) -> BinaryResultsWrapper:
         """Return statsmodels' own results of the same model, refitted on single visits.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
@@ -149,9 +148,7 @@ class SessionLengthComparison:
                 difference[:, terms.index(term)] = values - there[term]
         found = fit.basis.estimate.fit
         log_odds = difference @ found.coefficients
-        # Pointwise: only the diagonal of the covariance of the curve is needed.
-        error = np.sqrt(np.einsum("ij,jk,ik->i", difference, found.covariance, difference))
-        half = NormalDist().inv_cdf(0.5 + self.level / 2) * error
+        half = found.half_widths(difference, self.level)
         truth = None if self.coefficient is None else self.coefficient * (np.log1p(at) - np.log1p(reference_minutes))
         return pl.DataFrame(
             {

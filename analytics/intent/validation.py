@@ -17,7 +17,7 @@ from scipy.special import expit, logit, xlog1py, xlogy
 from analytics.errors import OneOutcomeError, TooFewVisitsError
 from analytics.logit.clusters import name_keys
 from analytics.logit.design import Design
-from analytics.logit.firth import PenalisedLogit
+from analytics.logit.firth import PenalisedLogit, intercept_shift
 from analytics.logit.likelihood import maximum
 from analytics.logit.matrix import DesignMatrix, Floats, Integers
 from analytics.logit.scaling import Scaling
@@ -267,4 +267,7 @@ def _maximum(x: DesignMatrix, n: Floats, y: Floats, start: Floats) -> Floats:
     if b is not None and (np.abs(b) * (x.extent[1] - x.extent[0]) < _FAR_OUT).all():
         return b
     scaling = Scaling.of(x)
-    return scaling.coefficients(PenalisedLogit(scaling.apply(x).dense(), n, y).coefficients)
+    scaled = scaling.apply(x)
+    b = PenalisedLogit(scaled.dense(), n, y).coefficients
+    b[0] += intercept_shift(scaled, n, y, b)
+    return scaling.coefficients(b)

@@ -3,8 +3,9 @@
 Modules, in reading order: ``eligibility`` (the visits to fit), ``matrix`` (the design matrix, block by block),
 ``design`` (its terms, and those that are dropped), ``scaling`` (its columns in any unit), ``likelihood`` (maximum
 likelihood), ``separation`` (where it has no maximum), ``firth`` (the penalised likelihood for that case), ``clusters``
-(robust standard errors and the jackknife), ``estimation`` (choice between them), ``joint_tests``, ``marginal_effects``,
-``splines``.
+(of visits), ``robust`` (clustered standard errors and the jackknife), ``satterthwaite`` (their degrees of freedom),
+``fit`` (errors, tests and intervals of a fit), ``estimation`` (choice between them), ``joint_tests``,
+``wild_bootstrap``, ``marginal_effects``, ``splines``.
 """
 
 import lazy_loader

@@ -3,8 +3,6 @@ from .clusters import (
     VISITOR_COLUMNS as VISITOR_COLUMNS,
     cluster_keys as cluster_keys,
     cluster_numbers as cluster_numbers,
-    effective_clusters as effective_clusters,
-    jackknife_errors as jackknife_errors,
     name_keys as name_keys,
     with_keys as with_keys,
 )
@@ -21,10 +19,10 @@ from .design import (
 )
 from .eligibility import eligible_visits as eligible_visits, refuse_gaps as refuse_gaps
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
-from .firth import PenalisedLogit as PenalisedLogit
+from .firth import PenalisedLogit as PenalisedLogit, intercept_shift as intercept_shift
+from .fit import LogitFit as LogitFit
 from .joint_tests import JointTest as JointTest, joint_test as joint_test
 from .likelihood import (
-    LogitFit as LogitFit,
     climb as climb,
     information as information,
     inverse_information as inverse_information,
@@ -33,5 +31,7 @@ from .likelihood import (
 )
 from .marginal_effects import MarginalEffects as MarginalEffects
 from .matrix import DesignMatrix as DesignMatrix, Floats as Floats, Integers as Integers
+from .robust import MIN_CLUSTERS as MIN_CLUSTERS, jackknife_errors as jackknife_errors
 from .scaling import Scaling as Scaling
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic
+from .wild_bootstrap import WildBootstrap as WildBootstrap, wild_bootstrap as wild_bootstrap

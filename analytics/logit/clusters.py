@@ -1,22 +1,14 @@
-"""Clusters of visits (account, else visitor), their effective number, and jackknife standard errors over clusters.
-
-Cluster-robust standard errors need many clusters of similar size. For a term that few accounts have, or that a few very
-large ones dominate, they are too small however many accounts there are in total. The jackknife is not.
-"""
+"""Clusters of visits: the account, else the visitor; by name or by key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from analytics.errors import VisitTableError
-from analytics.logit.design import Design
-from analytics.logit.likelihood import by_cluster, sums_by_cluster
-from analytics.logit.matrix import Floats, Integers
+from analytics.logit.matrix import Integers
 
 _VISITOR_KEY: Final = "key of the visitor"
 _ACCOUNT_KEY: Final = "key of the account"
@@ -32,7 +24,7 @@ _NAMES: Final = {
 
 
 def cluster_numbers(visits: pl.DataFrame) -> Integers | None:
-    """Number the clusters of the visits from 0; None if no account is known, or there is only one cluster.
+    """Number the clusters of the visits from 0; None if no account is known.
 
     Args:
         visits: A visit table, or one :func:`with_keys`.
@@ -52,7 +44,7 @@ def cluster_numbers(visits: pl.DataFrame) -> Integers | None:
             single = visits.filter(without_account)
             _refuse_nameless(single)
             numbers[without_account.to_numpy()] = numbers.max() + 1 + _numbered(single["anonymous_id"]).to_numpy()
-    return numbers if numbers.max() > 0 else None
+    return numbers
 
 
 def _numbered(names: pl.Series) -> pl.Series:
@@ -113,90 +105,3 @@ def _refuse_nameless(single: pl.DataFrame) -> None:
         raise VisitTableError("the visit table has no column anonymous_id, needed for visits without an account")
     if n := single["anonymous_id"].null_count():
         raise VisitTableError(f"{n:,} visits have neither account nor anonymous_id, so their cluster is unknown")
-
-
-_VISITS_AT_ONCE: Final = 20_000
-"""Visits per batch: their outer products take 52 MB for 18 terms."""
-
-_LARGE_SHARE: Final = 0.5
-"""Share of a cluster in the information, from which the information without it is tested for singularity."""
-
-_WELL_CONDITIONED: Final = 1e8
-"""Condition of the information up to which those shares have eight digits."""
-
-
-def effective_clusters(design: Design, information: Floats, p: Floats, clusters: Integers) -> Floats:
-    """Return the effective number of clusters of each coefficient; shape (terms,).
-
-    G* = G / (1 + Γ), where Γ is the squared coefficient of variation of the clusters' contributions to the variance
-    when visits of a cluster are perfectly correlated. Source: A. V. Carter, K. T. Schnepel and D. G. Steigerwald,
-    Review of Economics and Statistics 99 (2017) 698-709, with the working weights p (1 − p) of the logit.
-
-    Args:
-        design: Design matrix and outcomes.
-        information: Fisher's information, terms × terms.
-        p: Fitted probability of each pattern.
-        clusters: Number of each visit's cluster, from 0.
-    """
-    # The outcome of a visit has the standard deviation √(p (1 − p)).
-    scale, deviation = np.sqrt(np.diag(information)), np.sqrt(p * (1 - p))
-    inverse = np.linalg.inv(_scaled(information, scale))
-    total, squares = np.zeros(len(scale)), np.zeros(len(scale))
-    of_visits = deviation if design.pattern is None else deviation[design.pattern]
-    for sums in sums_by_cluster(design, of_visits, clusters):
-        added = ((sums / scale) @ inverse) ** 2
-        total += added.sum(axis=0)
-        squares += (added**2).sum(axis=0)
-    return np.asarray(total**2 / squares)
-
-
-def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: Integers) -> Floats:
-    """Return jackknife standard errors over clusters, with one Newton step per omitted cluster; shape (terms,).
-
-    With few clusters they are slightly conservative. Source: J. G. MacKinnon, M. Ø. Nielsen and
-    M. D. Webb, Journal of Applied Econometrics 38 (2023) 671-694 (CV3), in one step from the maximum as D. Pregibon,
-    Annals of Statistics 9 (1981) 705-724.
-
-    Args:
-        design: Design matrix and outcomes.
-        information: Fisher's information, terms × terms.
-        p: Fitted probability of each pattern.
-        clusters: Number of each visit's cluster, from 0.
-
-    Returns:
-        Standard errors; NaN for a term that only one cluster has.
-    """
-    n_clusters, scale = int(clusters.max()) + 1, np.sqrt(np.diag(information))
-    scaled = _scaled(information, scale)
-    inverse = np.linalg.inv(scaled) / np.outer(scale, scale)
-    # Of columns far from 0 the shares would be rounding errors.
-    largest = _LARGE_SHARE if np.linalg.cond(scaled) < _WELL_CONDITIONED else -np.inf
-    squares = np.zeros(len(design.terms))
-    for scores, shares in _clusters(design, p, clusters):
-        left = _scaled(information - shares, scale)
-        # Without a cluster some term may be constant: then it has no jackknife. The trace is the sum of the shares that
-        # the cluster has in what is known of combinations of terms, so that only with a large one can a share be all.
-        is_identified = np.einsum("ij,nij->n", inverse, shares) < largest
-        large = ~is_identified
-        is_identified[large] = np.linalg.cond(left[large]) < 1 / np.finfo(np.float64).eps
-        changes = np.full(scores.shape, np.nan)
-        changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[
-            ..., 0
-        ]
-        squares += (changes**2).sum(axis=0)
-    return np.asarray(np.sqrt(squares * (n_clusters - 1) / n_clusters) / scale)
-
-
-def _scaled(information: Floats, scale: Floats) -> Floats:
-    """The information in units of each term's own, so that its condition does not depend on those of the signals."""
-    return np.asarray(information / np.outer(scale, scale))
-
-
-def _clusters(design: Design, p: Floats, clusters: Integers) -> Iterator[tuple[Floats, Floats]]:
-    """Scores (clusters, terms) and information (clusters, terms, terms) of clusters, in batches."""
-    for rows, places in by_cluster(clusters, _VISITS_AT_ONCE):
-        pattern = rows if design.pattern is None else design.pattern[rows]
-        x, weight = design.matrix.rows(pattern), (p * (1 - p))[pattern]
-        scores = np.add.reduceat(x * (design.outcome[rows] - p[pattern])[:, None], places)
-        shares = np.add.reduceat(np.einsum("n,ni,nj->nij", weight, x, x), places)
-        yield scores, shares

@@ -17,7 +17,8 @@ import numpy as np
 from scipy.special import chdtrc, expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError
-from analytics.logit.matrix import Floats
+from analytics.logit.likelihood import maximum
+from analytics.logit.matrix import DesignMatrix, Floats
 
 _MAX_ITERATIONS: Final = 250
 _TOLERANCE: Final = 1e-9
@@ -213,6 +214,29 @@ class PenalisedLogit:
         """
         root = self._matrix * np.sqrt((self._n + point.leverage) * point.p * (1 - point.p))[:, np.newaxis]
         return np.asarray(root.T @ root)
+
+
+def intercept_shift(matrix: DesignMatrix, n_visits: Floats, n_requests: Floats, b: Floats) -> float:
+    """Return what the intercept needs so that predicted requests add up to the observed ones (FLIC).
+
+    The penalty pulls probabilities towards a half, and so predicts too many of a rare outcome. Source: R. Puhr et al.,
+    Statistics in Medicine 36 (2017) 2302–2317.
+
+    Args:
+        matrix: Values of the terms, patterns × terms; the intercept first.
+        n_visits: Visits of each pattern.
+        n_requests: Of these, the ones that ended in a request.
+        b: Coefficients at the maximum of the penalised likelihood.
+
+    >>> matrix = DesignMatrix.of(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    >>> n, requests = np.array([10.0, 4.0]), np.array([3.0, 4.0])
+    >>> b = PenalisedLogit(matrix.dense(), n, requests).coefficients
+    >>> shift = intercept_shift(matrix, n, requests, b)
+    >>> [round(float(n @ expit(matrix @ b + more)), 3) for more in (0, shift)]
+    [6.782, 7.0]
+    """
+    shift = maximum(matrix.choose([0]), n_visits, n_requests, np.zeros(1), matrix @ b)
+    return 0.0 if shift is None else float(shift[0])
 
 
 def _extrapolated(steps: Sequence[tuple[Floats, Floats]]) -> Floats:

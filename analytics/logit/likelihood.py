@@ -10,17 +10,15 @@ the search, because "short" and "very large" depend on their units.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.special import erfc, expit, xlog1py, xlogy
+from scipy.special import expit, xlog1py, xlogy
 
 from analytics.errors import ConvergenceError, SeparationError
 from analytics.logit.design import Design
-from analytics.logit.matrix import MOST_WHOLE, ROWS_AT_ONCE, DesignMatrix, Floats, Integers
+from analytics.logit.matrix import MOST_WHOLE, DesignMatrix, Floats
 from analytics.logit.scaling import Scaling
 from analytics.logit.separation import find_separation
 
@@ -31,50 +29,34 @@ _TOLERANCE: Final = 1e-8
 
 _HUGE_COEFFICIENT: Final = 15.0
 _HUGE_STANDARD_ERROR: Final = 100.0
-_MOST_AT_ONCE: Final = 1 << 22
-"""Visits up to which the sums of all clusters are made at once."""
-
 _SURE: Final = 1e-10
 """Beyond these the likelihood may have a ridge instead of a maximum, and the result depend on where it stopped."""
 
 
 @dataclass(frozen=True, eq=False)
-class LogitFit:
-    """A maximum of the likelihood.
+class Maximum:
+    """A maximum of the likelihood, in coefficients of the scaled columns.
 
     Args:
-        coefficients: Coefficients, shape (terms,).
-        standard_errors: Standard errors, shape (terms,).
-        p_values: P-values of the two-sided Wald tests, shape (terms,).
-        covariance: Covariance of the coefficients, terms × terms.
-        log_likelihood: Logarithm of the likelihood at the maximum.
+        coefficients: Coefficients of the scaled columns, shape (terms,).
+        inverse: Inverse of the information, terms × terms.
         p_request: Fitted probability of each pattern of the design.
-        root: Root of the covariance, terms × terms, where columns are so far from 0 that sums over it lose their
-            digits: the covariance is the root times its transpose.
+        scaling: Scaling of the columns.
+        design: The design with its columns scaled.
     """
 
     coefficients: Floats
-    standard_errors: Floats
-    p_values: Floats
-    covariance: Floats
-    log_likelihood: float
+    inverse: Floats
     p_request: Floats
-    root: Floats | None = None
-
-    def errors_of(self, rows: Floats) -> Floats:
-        """Standard errors of weighted sums of the coefficients, one for each row of weights."""
-        if self.root is not None:
-            return np.asarray(np.linalg.norm(rows @ self.root, axis=1))
-        # Only the diagonal of X V Xᵀ: the whole has a row and a column for each visit.
-        return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", rows, self.covariance, rows)))
+    scaling: Scaling
+    design: Design
 
 
-def maximise(design: Design, clusters: Integers | None) -> LogitFit:
+def maximise(design: Design) -> Maximum:
     """Maximise the likelihood by Newton's method, which gives thirteen digits where quasi-Newton gives two.
 
     Args:
         design: Design matrix and outcomes.
-        clusters: Cluster of each visit for robust standard errors; None for nonrobust ones.
 
     Raises:
         SeparationError: Coefficients would be infinite.
@@ -99,19 +81,7 @@ def maximise(design: Design, clusters: Integers | None) -> LogitFit:
         errors = np.sqrt(np.diag(inverse))
     if not converged or _is_extreme(b, errors, p):
         _refuse_separated(design, converged=converged)
-    covariance = inverse if clusters is None else cluster_robust(inverse, scaled, p, clusters)
-    root = scaling.root(covariance)
-    b, covariance = scaling.coefficients(b), scaling.covariance(covariance)
-    se = np.sqrt(np.diag(covariance))
-    return LogitFit(
-        coefficients=b,
-        standard_errors=se,
-        p_values=erfc(np.abs(b / se) / np.sqrt(2)),
-        covariance=covariance,
-        log_likelihood=log_likelihood(design, p),
-        p_request=p,
-        root=root,
-    )
+    return Maximum(b, inverse, p, scaling, scaled)
 
 
 def log_likelihood(design: Design, p: Floats) -> float:
@@ -246,70 +216,6 @@ def inverse_information(matrix: DesignMatrix, n_visits: Floats, p: Floats) -> Fl
     """
     scaling = Scaling.of(matrix)
     return scaling.covariance(np.asarray(np.linalg.inv(information(scaling.apply(matrix), n_visits, p))))
-
-
-def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integers) -> Floats:
-    """Return the cluster-robust covariance, with the small-sample correction of statsmodels and Stata.
-
-    Source: A. C. Cameron and D. L. Miller, Journal of Human
-    Resources 50 (2015) 317–372, section II.C.
-
-    Args:
-        inverse: Inverse of the information, terms × terms.
-        design: Design matrix and outcomes.
-        p: Fitted probability of each pattern.
-        clusters: Number of each visit's cluster, from 0.
-    """
-    n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
-    residuals = design.outcome - (p if design.pattern is None else p[design.pattern])
-    squares = np.zeros((n_terms, n_terms))
-    for scores in sums_by_cluster(design, residuals, clusters):
-        squares += scores.T @ scores
-    correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
-    covariance = inverse @ squares @ inverse * correction
-    return np.asarray(covariance)
-
-
-def sums_by_cluster(design: Design, weights: Floats, clusters: Integers) -> Iterator[Floats]:
-    """Weighted sums of the visits' rows over each cluster, clusters × terms, of many clusters at a time.
-
-    Args:
-        design: Design matrix and outcomes.
-        weights: Weight of each visit.
-        clusters: Number of each visit's cluster, from 0.
-    """
-    if design.matrix.n_rows <= MOST_WHOLE and len(clusters) <= _MOST_AT_ONCE:
-        pattern = np.arange(len(clusters)) if design.pattern is None else design.pattern
-        # Sparse, because most clusters have few of the patterns.
-        shape = int(clusters.max()) + 1, design.matrix.n_rows
-        yield np.asarray(coo_array((weights, (clusters, pattern)), shape=shape).tocsr() @ design.matrix.dense())
-        return
-    for rows, places in by_cluster(clusters):
-        taken = design.matrix.rows(rows if design.pattern is None else design.pattern[rows])
-        yield np.add.reduceat(taken * weights[rows, np.newaxis], places)
-
-
-def by_cluster(clusters: Integers, at_once: int = ROWS_AT_ONCE) -> Iterator[tuple[Integers, Integers]]:
-    """Group visits by cluster, many clusters at a time.
-
-    Args:
-        clusters: Number of each visit's cluster, from 0; shape (visits,).
-        at_once: Most visits at a time, unless one cluster has more.
-
-    Yields:
-        Visits, cluster after cluster, and the place among them at which each cluster begins.
-
-    >>> [(rows.tolist(), places.tolist()) for rows, places in by_cluster(np.array([1, 0, 1, 2]), at_once=3)]
-    [([1, 0, 2], [0, 1]), ([3], [0])]
-    """
-    order = np.argsort(clusters, kind="stable")
-    starts = np.append(np.flatnonzero(np.diff(clusters[order], prepend=-1)), len(clusters))
-    first = 0
-    while first < len(starts) - 1:
-        # At least one cluster, however large it is.
-        last = max(first + 1, int(np.searchsorted(starts, starts[first] + at_once, side="right")) - 1)
-        yield order[starts[first] : starts[last]], starts[first:last] - starts[first]
-        first = last
 
 
 def _is_extreme(b: Floats, errors: Floats, p: Floats) -> bool:

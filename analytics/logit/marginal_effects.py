@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from analytics.logit.design import Design
-from analytics.logit.likelihood import LogitFit
+from analytics.logit.fit import LogitFit
 from analytics.logit.matrix import Floats
 from analytics.signals.definitions import interaction_parts
 
@@ -36,7 +36,7 @@ class MarginalEffects:
 
     def __init__(self, design: Design, fit: LogitFit) -> None:
         self._design, self._fit = design, fit
-        self._log_odds = design.matrix @ fit.coefficients
+        self._log_odds = design.matrix @ fit.predictive
         # Weights: the share of visits with each pattern, times the slope of the logistic function there.
         self._share = design.n_visits / len(design.outcome)
         self._weight = self._share * fit.p_request * (1 - fit.p_request)

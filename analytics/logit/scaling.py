@@ -70,18 +70,20 @@ class Scaling:
 
     def covariance(self, scaled: Floats) -> Floats:
         """Convert the covariance of the coefficients likewise."""
-        back = self._back()
+        back = self.back
         return np.asarray(back @ scaled @ back.T)
 
     def root(self, scaled: Floats) -> Floats | None:
-        """Root of the converted covariance; None where no column is far from 0, and none is needed."""
-        if not self.centre.any():
+        """Root of the converted covariance; None where no column is far from 0 and none is needed, or none is known."""
+        if not self.centre.any() or np.isnan(scaled).any():
             return None
         # Not Cholesky's: a covariance by few clusters is singular.
         values, vectors = np.linalg.eigh(scaled)
-        return np.asarray(self._back() @ (vectors * np.sqrt(np.maximum(values, 0.0))))
+        return np.asarray(self.back @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
-    def _back(self) -> Floats:
+    @property
+    def back(self) -> Floats:
+        """Matrix that converts coefficients of the scaled columns, terms × terms."""
         back = np.diag(1 / self.size)
         back[0] -= self.centre / self.size
         return back

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Final, TypeGuard
 
+import numpy as np
 import polars as pl
 
 from analytics.charts.model import SIGNIFICANT
@@ -132,6 +132,8 @@ def interpret(results: IntentResults) -> list[Interpretation]:
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
+    if row["p_adjusted"] is None:
+        return "cannot be tested: too few accounts"
     if not significant(row):
         return "not significant"
     return "raises the odds" if row["coefficient"] > 0 else "lowers the odds"
@@ -142,7 +144,8 @@ def _truth(row: Mapping[str, Any], signals: Signals) -> str:
         return ""
     # In the unit of the sentence beside it.
     factor = math.exp(row["true_coefficient"] * unit_of(row["signal"], signals).size)
-    return f"× {factor:.2f}, {'covered' if row['ci_covers_truth'] else 'not covered'}"
+    covered = {True: ", covered", False: ", not covered", None: ""}[row["ci_covers_truth"]]
+    return f"× {factor:.2f}{covered}"
 
 
 def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) -> str:
@@ -160,6 +163,8 @@ def _sentence(row: Mapping[str, Any], results: IntentResults, signals: Signals) 
 
 
 def _factor(row: Mapping[str, Any], size: float = 1.0) -> str:
+    if row["ci_low"] is None:
+        return f"{_exp(size * row['coefficient']):.2f}"
     return times(*(_exp(size * row[key]) for key in ("coefficient", "ci_low", "ci_high")))
 
 
@@ -200,8 +205,10 @@ def _joint(term: str, interaction: str, results: IntentResults) -> str | None:
     if term not in results.terms:
         return None
     i, j = results.terms.index(term), results.terms.index(interaction)
-    b, v = results.coefficients["coefficient"], results.covariance_matrix
-    # Rounding can leave a variance that is a little below 0.
-    error = math.sqrt(max(0.0, v[i, i] + v[j, j] + 2 * v[i, j])) * NormalDist().inv_cdf(0.5 + results.level / 2)
-    total = b[i] + b[j]
-    return times(*map(_exp, (total, total - error, total + error)))
+    both = np.zeros((1, len(results.terms)))
+    both[0, [i, j]] = 1
+    total = float((both @ results.coefficients["coefficient"].to_numpy())[0])
+    half = float(results.basis.estimate.fit.half_widths(both, results.level)[0])
+    if math.isnan(half):
+        return f"{_exp(total):.2f}"
+    return times(*map(_exp, (total, total - half, total + half)))

@@ -128,7 +128,9 @@ def _joint_test(results: IntentResults) -> tuple[str, str, str]:
         tested = results.all_signals
     except IntentModelError as error:
         return ("joint test of all terms", NONE, str(error))
-    name = f"joint test of all {tested.degrees_of_freedom} terms, χ²"
+    below = tested.denominator_degrees_of_freedom
+    kind = "χ²" if below is None else f"F({tested.degrees_of_freedom}, {below:.0f})"
+    name = f"joint test of all {tested.degrees_of_freedom} terms, {kind}"
     return name, decimal(tested.statistic, 1), p_equals(tested.p_value)
 
 
@@ -149,13 +151,19 @@ def clustering_view(results: IntentResults) -> Clustering | None:
         results: A fitted model.
 
     Returns:
-        The extremes of their ratio over the terms; None where visits count as independent.
+        The extremes of their ratio over the terms; None where visits count as independent, or no error is known.
     """
     if results.basis.clusters is None:
         return None
     errors = dict(zip(results.terms, results.coefficients["standard_error"], strict=True))
     # The ratio of two errors of one fit: what clustering alone changes.
-    ratios = {term: errors[term] / naive for term, naive in results.nonrobust_standard_error.items()}
+    ratios = {
+        term: errors[term] / naive
+        for term, naive in results.nonrobust_standard_error.items()
+        if errors[term] is not None
+    }
+    if not ratios:
+        return None
     term, most = max(ratios.items(), key=lambda item: item[1])
     known = bool(results.coefficients["true_coefficient"].is_not_null().any())
     return Clustering(min(ratios.values()), most, term_name(term), known)

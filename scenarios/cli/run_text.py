@@ -8,7 +8,7 @@ from typing import Any
 
 from analytics.analysis import Analysis
 from analytics.events.dead_letters import DeadLetterReason
-from analytics.html.numbers import estimate, ratio
+from analytics.html.numbers import NONE, estimate, ratio
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
@@ -193,7 +193,8 @@ def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
         with_truth: Whether there is a column for true coefficients; an unknown one is a dash.
     """
     # Below four places a p-value is no more than "very small".
-    p = "<0.0001" if row["p_value"] < 1e-4 else f"{row['p_value']:.4f}"  # noqa: PLR2004 - four places
+    known, least = row["p_value"], 1e-4
+    p = NONE if known is None else f"<{least:.4f}" if known < least else f"{known:.4f}"
     truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
     return (
         row["signal"],

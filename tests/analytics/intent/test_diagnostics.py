@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_up_visits import visits_of
+from scipy.stats import f as fisher
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
@@ -43,12 +44,14 @@ def by_hand():
 
 @pytest.mark.parametrize("terms", [("security_page_view",), ("security_page_view", PRODUCT), RESULTS.terms[1:]])
 def test_joint_tests_equal_statsmodels(terms: tuple[str, ...]):
-    """Wald's chi-square of any set of terms is that of statsmodels with the same clusters."""
+    """Wald's F of any set of terms is that of statsmodels with the same clusters: chi-square by the number of terms."""
     tested = RESULTS.joint_test(terms)
     hypothesis = np.eye(len(RESULTS.terms))[[RESULTS.terms.index(term) for term in terms]]
     expected = by_hand().wald_test(hypothesis, scalar=True)
-    assert tested.statistic == pytest.approx(expected.statistic, rel=1e-8)
-    assert tested.p_value == pytest.approx(expected.pvalue, rel=1e-8)
+    below = RESULTS.basis.n_clusters - 1
+    assert tested.statistic == pytest.approx(expected.statistic / len(terms), rel=1e-8)
+    assert tested.p_value == pytest.approx(fisher.sf(expected.statistic / len(terms), len(terms), below), rel=1e-6)
+    assert tested.denominator_degrees_of_freedom == below
     assert (tested.degrees_of_freedom, tested.kind) == (len(terms), "wald")
     if len(terms) == 1:
         z = RESULTS.coefficients.filter(signal=terms[0])["z"][0]

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from made_up_visits import visits_of
 from scipy.special import logit
+from scipy.stats import t as student
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
@@ -77,8 +78,9 @@ def test_a_signal_that_is_a_text(values: list[str]):
         fit().predict(table(b=words))
 
 
-def test_intervals_of_predictions_equal_statsmodels():
+def test_intervals_of_predictions_equal_statsmodels(monkeypatch: pytest.MonkeyPatch):
     """They are those that statsmodels' generalised linear model states for the mean, clusters and all."""
+    monkeypatch.setattr("analytics.logit.robust._MANY_EFFECTIVE", 10.0)
     visits, results = table(), fit()
     groups = visits["account"].str.slice(1).cast(int).to_numpy()
     model = GLM(visits["requested_demo"].cast(float).to_numpy(), design_matrix(visits, results.terms), Binomial())
@@ -86,7 +88,9 @@ def test_intervals_of_predictions_equal_statsmodels():
     frame = fitted.get_prediction(design_matrix(visits, results.terms)).summary_frame()
     found = results.predictions(visits)
     np.testing.assert_allclose(found["p_request"], frame["mean"], rtol=1e-7)
-    error = np.diff(logit(found.select("p_low", "p_high").to_numpy()), axis=1)[:, 0] / (2 * 1.959963984540054)
+    error = np.diff(logit(found.select("p_low", "p_high").to_numpy()), axis=1)[:, 0] / (
+        2 * student.ppf(0.975, groups.max())
+    )
     x = design_matrix(visits, results.terms)
     np.testing.assert_allclose(error, np.sqrt((x @ fitted.cov_params() * x).sum(axis=1)), rtol=1e-6)
     assert (found["p_low"] < found["p_request"]).all()

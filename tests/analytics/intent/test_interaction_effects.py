@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from made_up_visits import visits_of
 from scipy.special import expit
+from scipy.stats import t as student
 
 from analytics.intent.model import IntentModel
 from analytics.logit.design import design_matrix
@@ -62,7 +63,7 @@ def test_effects_and_errors_are_those_of_changing_the_table(pair: tuple[str, str
         for move in eps * np.eye(len(b))
     ]
     assert row["standard_error"] == pytest.approx(np.sqrt(gradient @ results.covariance_matrix @ gradient), rel=1e-3)
-    half = 1.959964 * row["standard_error"]
+    half = student.ppf(0.975, results.basis.n_clusters - 1) * row["standard_error"]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((row["effect"] - half, row["effect"] + half))
 
 

@@ -10,6 +10,7 @@ import pytest
 from made_up_visits import visits_of
 from polars.testing import assert_frame_equal
 from scipy.special import expit
+from scipy.stats import t as student
 from statsmodels.discrete.discrete_model import Logit
 
 from analytics.errors import (
@@ -28,6 +29,7 @@ from analytics.logit.design import INTERCEPT, design_matrix, prepare
 from analytics.logit.firth import PenalisedLogit
 from analytics.logit.likelihood import climb
 from analytics.logit.matrix import DesignMatrix
+from analytics.report.model import model_view
 from analytics.signals.definitions import DEFAULT_INTERACTIONS, SIGNALS, SessionLength, signal_named
 
 TRUTH = {
@@ -84,16 +86,18 @@ def test_every_number_equals_statsmodels(visits: pl.DataFrame, rtol: float):
         covariance = {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
     hand = Logit(visits["requested_demo"].cast(pl.Float64).to_numpy(), design_matrix(visits, list(TRUTH)))
     hand = hand.fit(method="newton", disp=False, **covariance)
-    assert results.covariance == ("cluster by account" if covariance else "nonrobust")
+    assert results.covariance == ("cluster by account (CR1)" if covariance else "nonrobust")
+    freedom = groups.max() - 1 if covariance else np.inf
+    half = student.ppf(0.975, freedom) * hand.bse
     assert results.coefficients["signal"].to_list() == list(TRUTH)
     for column, expected in [
         ("coefficient", hand.params),
         ("standard_error", hand.bse),
         ("z", hand.tvalues),
-        ("p_value", hand.pvalues),
-        ("ci_low", hand.conf_int()[:, 0]),
-        ("ci_high", hand.conf_int()[:, 1]),
-        ("odds_ratio_high", np.exp(hand.conf_int()[:, 1])),
+        ("p_value", 2 * student.sf(np.abs(hand.tvalues), freedom)),
+        ("ci_low", hand.params - half),
+        ("ci_high", hand.params + half),
+        ("odds_ratio_high", np.exp(hand.params + half)),
     ]:
         np.testing.assert_allclose(results.coefficients[column], expected, rtol=rtol, atol=1e-12, err_msg=column)
     # A covariance near 0 is what is left of large numbers: its digits are those of the standard errors it is made of.
@@ -368,7 +372,8 @@ def test_with_accounts_only_separated_terms_are_profiled():
     assert clustered.coefficients["coefficient"].equals(alone.coefficients["coefficient"])
     wald = clustered.coefficients.filter(pl.col("signal") != "careers_page_view")
     half = (wald["ci_high"] - wald["ci_low"]) / 2
-    np.testing.assert_allclose(half, 1.959963984540054 * wald["standard_error"], rtol=1e-12)
+    freedom = clustered.diagnostics.filter(pl.col("signal") != "careers_page_view")["degrees_of_freedom"].to_numpy()
+    np.testing.assert_allclose(half, student.ppf(0.975, freedom) * wald["standard_error"].to_numpy(), rtol=1e-9)
 
 
 def test_with_many_requests_the_profile_is_walds_interval_and_not_worked_out():
@@ -482,13 +487,31 @@ def test_few_of_the_rarer_outcome_are_a_warning(rare: pl.Expr, rows: str):
     assert fit().warnings == ()
 
 
-def test_few_or_one_account_are_a_warning():
-    """Ten accounts are too few to trust robust errors; one account leaves none to compute."""
+def test_few_accounts_have_fewer_degrees_of_freedom():
+    """Ten accounts alike have nearly nine degrees of freedom, which a warning names."""
     ten = fit(VISITS.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % 10)))
-    assert any("10 accounts are few" in warning for warning in ten.warnings)
-    one = fit(VISITS.with_columns(account=pl.lit("a")))
-    assert one.covariance == "nonrobust"
-    assert any("one account" in warning for warning in one.warnings)
+    assert ten.covariance == "cluster by account (CR2)"
+    freedom = ten.diagnostics["degrees_of_freedom"].to_numpy()
+    assert ((freedom > 8.9) & (freedom < 9)).all()
+    assert any("security_page_view (9.0)" in warning for warning in ten.warnings)
+
+
+@pytest.mark.parametrize(("n", "named"), [(1, "one account"), (2, "2 accounts")])
+def test_of_one_or_two_accounts_nothing_but_coefficients_is_known(n: int, named: str):
+    """All that needs a standard error is missing, in the table and everywhere else, and a warning says why."""
+    found = fit(VISITS.with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % n)))
+    assert any(f"all visits belong to {named}" in warning for warning in found.warnings)
+    columns = ("standard_error", "z", "p_value", "p_adjusted", "ci_low", "ci_high", "odds_ratio_low", "ci_covers_truth")
+    assert found.coefficients.select(pl.col(columns).is_null().all()).row(0) == (True,) * len(columns)
+    assert found.coefficients["coefficient"].equals(fit(VISITS).coefficients["coefficient"])
+    assert found.predictions(VISITS)["p_low"].is_null().all()
+    assert found.interaction_effects["ci_low"].is_null().all()
+    assert found.jackknife["standard_error"].is_null().all()
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "–" in repr(found) or "null" in repr(found)
+    with pytest.raises(TooFewVisitsError, match="too few for a joint test"):
+        found.joint_test(["security_page_view"])
+    model_view(found, None)
 
 
 def test_prediction_gives_the_fitted_probabilities():

@@ -61,13 +61,14 @@ def test_the_numbers_are_those_of_statsmodels():
     assert results.warnings == ()
 
 
-def test_an_account_clusters_the_errors():
-    """With an account they are statsmodels' cluster-robust errors."""
+def test_an_account_clusters_the_errors(monkeypatch: pytest.MonkeyPatch):
+    """With an account they are statsmodels' cluster-robust errors, where no few accounts decide."""
+    monkeypatch.setattr("analytics.logit.robust._MANY_EFFECTIVE", 10.0)
     results = IntentModel.fit(TABLE, signals=NAMES, outcome="renewed", account="firm")
     groups = TABLE["firm"].cast(pl.Categorical).to_physical().to_numpy()
     known = Logit(OUTCOME, MATRIX).fit(disp=False, cov_type="cluster", cov_kwds={"groups": groups})
     assert numbers_of(results)[1] == pytest.approx(known.bse, abs=1e-8, rel=1e-8)
-    assert (results.covariance, results.n_accounts) == ("cluster by account", 90)
+    assert (results.covariance, results.n_accounts) == ("cluster by account (CR1)", 90)
 
 
 def test_a_row_without_an_account_is_a_cluster_of_its_own():

@@ -8,6 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy.stats import t as student
 
+from analytics.errors import TooFewVisitsError
 from analytics.intent.model import IntentModel
 from analytics.logit.clusters import with_keys
 from analytics.logit.design import design_matrix
@@ -69,7 +70,7 @@ def test_the_jackknife_leaves_out_one_account_after_the_other(monkeypatch: pytes
     expected = np.sqrt((np.array(changes) ** 2).sum(axis=0) * (n - 1) / n)
     assert results.jackknife["standard_error"].to_list() == pytest.approx(expected, rel=1e-8)
     with monkeypatch.context() as patch:
-        patch.setattr("analytics.logit.clusters._VISITS_AT_ONCE", 5)
+        patch.setattr("analytics.logit.robust._VISITS_AT_ONCE", 5)
         in_parts = MODEL.fit(visits).jackknife["standard_error"].to_list()
     assert in_parts == pytest.approx(results.jackknife["standard_error"].to_list(), rel=1e-12)
     assert (expected > results.coefficients["standard_error"].to_numpy()).all()
@@ -81,20 +82,30 @@ def test_the_jackknife_leaves_out_one_account_after_the_other(monkeypatch: pytes
 
 
 def test_a_term_that_few_accounts_inform_is_named():
-    """With three enterprises among a hundred accounts the reader is warned, by name and with the better interval.
+    """With three enterprises among a hundred accounts the reader is warned, by name and with the degrees of freedom.
 
-    With the only one left out nothing is known of enterprises: the jackknife has no number for the term.
+    With the only one left out nothing is known of enterprises: there is no number for the term, and the others have
+    theirs.
     """
     results = MODEL.fit(visits_of([6] * 100, enterprise_accounts=3))
     (caution,) = results.warnings
-    assert "company_enterprise (3 effective; " in caution
-    low, high = results.jackknife.filter(signal="company_enterprise").select("ci_low", "ci_high").row(0)
-    assert f"[{low:.2f}, {high:.2f}]" in caution
+    assert "in brackets: company_enterprise (2.1); " in caution
     assert "security_page_view" not in caution
     assert not MODEL.fit(visits_of([6] * 100, enterprise_accounts=50)).warnings
     one = MODEL.fit(visits_of([6] * 100, enterprise_accounts=1))
+    unknown = one.coefficients.filter(signal="company_enterprise")
+    assert (
+        unknown.select("standard_error", "z", "p_value", "p_adjusted", "ci_low", "odds_ratio_high").row(0)
+        == (None,) * 6
+    )
+    assert unknown["coefficient"][0] is not None
     assert one.jackknife.filter(signal="company_enterprise")["standard_error"].to_list() == [None]
-    assert "company_enterprise (1 effective; no interval)" in one.warnings[0]
+    assert "one account alone shows what company_enterprise would be" in one.warnings[0]
+    assert one.coefficients["standard_error"].null_count() == 1
+    assert one.coefficients["average_marginal_effect_se"].null_count() == 2  # with the intercept's
+    assert one.interaction_effects.is_empty()
+    with pytest.raises(TooFewVisitsError, match="100 accounts are too few for a joint test of 2 terms"):
+        one.joint_test(NAMES)
 
 
 def test_visits_without_accounts_have_neither():

@@ -60,8 +60,9 @@ def test_a_fit_in_blocks_is_the_fit(monkeypatch: pytest.MonkeyPatch):
     whole = fitted()
     monkeypatch.setattr("analytics.logit.matrix.MOST_WHOLE", 0)
     monkeypatch.setattr("analytics.logit.likelihood.MOST_WHOLE", 0)
+    monkeypatch.setattr("analytics.logit.robust.MOST_WHOLE", 0)
     monkeypatch.setattr("analytics.logit.matrix.ROWS_AT_ONCE", 64)
-    monkeypatch.setattr("analytics.logit.likelihood._MOST_AT_ONCE", 0)
+    monkeypatch.setattr("analytics.logit.robust._MOST_AT_ONCE", 0)
     for blocks, expected in zip(fitted()[:3], whole[:3], strict=True):
         assert_frame_equal(blocks, expected, rel_tol=1e-9, abs_tol=1e-12)
     assert fitted()[3] == pytest.approx(whole[3], rel=1e-9)
