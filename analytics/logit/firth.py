@@ -128,9 +128,12 @@ class PenalisedLogit:
         inner, outer, at = top, None, top + step
         for _ in range(_MAX_PROFILE_STEPS):
             point = self._climb(self._moved(last, term, at), [term])
-            root = float(np.sign(step) * np.sqrt(max(0.0, 2 * (self._top.value - point.value))))
+            root = self._signed_root(point, step)
             if abs(root - target) < _PROFILE_TOLERANCE:
-                return at
+                highest = self._highest(term, at)
+                if not highest.value > point.value + _GAIN_LEFT:
+                    return at
+                point, root = highest, self._signed_root(highest, step)
             if np.isfinite(root):
                 last = point
                 inner, outer = (inner, at) if abs(root) > abs(target) else (at, outer)
@@ -139,6 +142,16 @@ class PenalisedLogit:
             proposed = at - (root - target) / slope if np.isfinite(root) and slope > 0 else (inner + at) / 2
             at = _between(float(proposed), inner, outer, step)
         raise ConvergenceError("an end of a profile-likelihood interval was not found")
+
+    def _highest(self, term: int, at: float) -> _Point:
+        """The best point with one coefficient held, from afar: of few requests the likelihood may have two hills."""
+        flat = np.where(np.arange(len(self._scale)) == term, at, 0.0)
+        starts = (flat, self._moved(self._top, term, at))
+        return max((self._climb(start, [term]) for start in starts), key=lambda point: point.value)
+
+    def _signed_root(self, point: _Point, step: float) -> float:
+        """Signed root of the likelihood ratio of a point, on the side of a step."""
+        return float(np.sign(step) * np.sqrt(max(0.0, 2 * (self._top.value - point.value))))
 
     @staticmethod
     def _moved(point: _Point, term: int, to: float) -> Floats:
