@@ -23,7 +23,7 @@ from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
 from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.logit.matrix import Floats
-from analytics.logit.wild_bootstrap import WildBootstrap, wild_bootstrap
+from analytics.logit.score_bootstrap import WildBootstrap, wild_bootstrap
 from analytics.signals.definitions import interaction_parts
 from analytics.statistics.multiplicity import benjamini_hochberg
 

@@ -5,7 +5,7 @@ Modules, in reading order: ``eligibility`` (the visits to fit), ``matrix`` (the 
 likelihood), ``separation`` (where it has no maximum), ``firth`` (the penalised likelihood for that case), ``clusters``
 (of visits), ``robust`` (clustered standard errors and the jackknife), ``satterthwaite`` (their degrees of freedom),
 ``fit`` (errors, tests and intervals of a fit), ``estimation`` (choice between them), ``joint_tests``,
-``wild_bootstrap``, ``marginal_effects``, ``splines``.
+``score_bootstrap``, ``marginal_effects``, ``splines``.
 """
 
 import lazy_loader

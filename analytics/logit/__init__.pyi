@@ -33,5 +33,5 @@ from .marginal_effects import MarginalEffects as MarginalEffects
 from .matrix import DesignMatrix as DesignMatrix, Floats as Floats, Integers as Integers
 from .robust import MIN_CLUSTERS as MIN_CLUSTERS, jackknife_errors as jackknife_errors
 from .scaling import Scaling as Scaling
+from .score_bootstrap import WildBootstrap as WildBootstrap, wild_bootstrap as wild_bootstrap
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic
-from .wild_bootstrap import WildBootstrap as WildBootstrap, wild_bootstrap as wild_bootstrap

@@ -39,6 +39,9 @@ OUTCOME_ITSELF: Final = f"the outcome itself: {ALWAYS_WITH}, and {NEVER_WITHOUT}
 _COLLINEAR: Final = 1e-8
 """Smallest relative length of a column's residual on earlier columns, below which it is collinear."""
 
+_ROUNDING: Final = 1e-12
+"""Range of a column, relative to its values, that may be the rounding errors of some calculation."""
+
 _MIN_VISITS_PER_PATTERN: Final = 4
 """Mean number of visits per pattern from which collapsing is faster."""
 
@@ -238,11 +241,14 @@ def _columns(whole: DesignMatrix, wanted: Sequence[str], terms: Sequence[str]) -
 def _constant(matrix: DesignMatrix, terms: Sequence[str], _counts: _Counts) -> dict[str, _Reason]:
     # By comparison, not by variance: a mean has rounding errors, and so would the variance of a constant.
     lowest, highest = matrix.extent
-    return {
-        term: _Reason(f"constant: {value:g} in every visit", {INTERCEPT: float(value)})
-        for term, value, other in zip(terms[1:], lowest[1:], highest[1:], strict=True)
-        if value == other
-    }
+    found = {}
+    for term, value, other in zip(terms[1:], lowest[1:].tolist(), highest[1:].tolist(), strict=True):
+        if value == other:
+            found[term] = _Reason(f"constant: {value:g} in every visit", {INTERCEPT: value})
+        elif other - value < _ROUNDING * max(abs(value), abs(other)):
+            reason = f"constant but for the last digits: from {value!r} to {other!r}; subtract {value:g} if they matter"
+            found[term] = _Reason(reason, {INTERCEPT: value})
+    return found
 
 
 def _outcome_itself(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> dict[str, _Reason]:
@@ -288,7 +294,9 @@ def _collinear(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> d
     """Find columns that are linear combinations of earlier ones; those far away from 0 would all seem constant."""
     low, high = matrix.extent
     centre = np.where((low < high) & (high - low < np.sqrt(_COLLINEAR) * np.abs(high + low)), high / 2 + low / 2, 0.0)
-    matrix = matrix.scaled(centre, np.ones(len(centre))) if centre.any() else matrix
+    # In any unit: squares of very large or small numbers would be no numbers.
+    size = np.maximum(np.abs(low - centre), np.abs(high - centre))
+    matrix = matrix.scaled(centre, size)
     # With these weights patterns have the inner products of the single visits.
     products = matrix.gram(counts.visits)
     scale = np.sqrt(np.diag(products))
@@ -297,6 +305,7 @@ def _collinear(matrix: DesignMatrix, terms: Sequence[str], counts: _Counts) -> d
     # The triangular factor of the QR decomposition has the same inner products as the columns, so dependence is found
     # without another pass over the visits.
     triangle = matrix.scaled(np.zeros(len(scale)), scale).triangle(np.sqrt(counts.visits))
+    scale *= size
     kept = [0]
     found = {}
     for j in range(1, len(terms)):

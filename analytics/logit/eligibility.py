@@ -14,6 +14,10 @@ _BINARY_TYPES: Final = (pl.Boolean(), pl.Null())
 """Types besides numbers that a signal may have; a column without any value is refused as missing."""
 
 
+_MOST: Final = 1e70
+"""Largest value of a signal: the square of a product of two is a number, and so is its reciprocal."""
+
+
 def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFrame:
     """Return the visits at risk and completed: a first request was possible, and the outcome is known.
 
@@ -43,7 +47,7 @@ def eligible_visits(visits: pl.DataFrame, signals: Sequence[str]) -> pl.DataFram
 
 
 def refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
-    """Refuse columns that are not numeric, or have no finite value in some rows.
+    """Refuse columns that are not numeric, have no finite value in some rows, or values of no reasonable unit.
 
     Args:
         visits: A table with these columns.
@@ -66,6 +70,10 @@ def refuse_gaps(visits: pl.DataFrame, names: Sequence[str]) -> None:
         raise VisitTableError(
             f"some rows have no value (null, NaN or infinite) in {', '.join(faulty)}; fill them or drop those visits"
         )
+    largest = {name: abs(visits[name]).cast(pl.Float64).max() for name in names if types[name].is_numeric()}
+    for name, value in largest.items():
+        if isinstance(value, float) and value and not 1 / _MOST < value < _MOST:
+            raise VisitTableError(f"{name}: its largest value is {value:g}; give it in a unit in which it is near 1")
 
 
 def _refuse_other_than_binary(visits: pl.DataFrame, names: Sequence[str]) -> None:

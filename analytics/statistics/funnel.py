@@ -26,6 +26,8 @@ from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import COUNTS, Question, Traffic, TrafficInParts
 
+_HOUR_MS: Final = 3_600_000
+
 _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 
 
@@ -175,15 +177,15 @@ class FunnelStatistics:
         )
 
     def moving_average(self, hours: int = 3, by: By = None) -> pl.DataFrame:
-        """Return trailing moving averages of the hourly counts, with zeros for hours without events.
+        """Return trailing moving averages of the counts per observed hour, with zeros for hours without events.
 
         Args:
             hours: Length of the window, at least 1.
             by: Dimensions to segment by, if any.
 
         Returns:
-            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours. Where a
-            window has a partial hour, the mean is ``partial``: a fall there may be the end of the data.
+            The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours. A partial
+            hour counts as the part of an hour that was observed; a mean is ``partial`` where its window has one.
 
         Raises:
             AnalyticsError: The window is shorter than one hour.
@@ -192,7 +194,8 @@ class FunnelStatistics:
         if hours < 1:
             raise AnalyticsError(f"hours: a window has at least 1 hour (got {hours})")
         names = [dimension.name for dimension in dimensions_of(by)]
-        means = pl.col(COUNTS).cast(pl.Float64).rolling_mean(hours)
+        observed_hours = self._observed_ms().rolling_sum(hours) / _HOUR_MS
+        means = pl.col(COUNTS).cast(pl.Float64).rolling_sum(hours) / observed_hours
         partial = pl.col("partial").cast(pl.UInt8).rolling_max(hours, min_samples=1).cast(pl.Boolean)
         averages = [means, partial]
         return self.hourly(by).with_columns(each.over(names) if names else each for each in averages)
@@ -287,5 +290,11 @@ class FunnelStatistics:
 
     def _partial(self) -> pl.Expr:
         """Whether the observed period does not cover an hour whole."""
+        return (self._observed_ms() < _HOUR_MS).alias("partial")
+
+    def _observed_ms(self) -> pl.Expr:
+        """How much of an hour the observed period covers, in milliseconds."""
         first, end = (pl.lit(moment, dtype=UTC_MS) for moment in self._period)
-        return ((pl.col("hour") < first) | (pl.col("hour").dt.offset_by("1h") > end)).alias("partial")
+        begin, stop = pl.col("hour"), pl.col("hour").dt.offset_by("1h")
+        covered = pl.min_horizontal(stop, end) - pl.max_horizontal(begin, first)
+        return covered.dt.total_milliseconds()

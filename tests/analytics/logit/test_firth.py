@@ -199,4 +199,4 @@ def test_a_flat_likelihood_is_climbed_quickly(monkeypatch: pytest.MonkeyPatch):
     low, high = fit.interval(1, 0.95)
     assert low < fit.coefficients[1] < high
     assert np.abs(fit._top.score).max() < 1e-7
-    assert len(n_points) < 300
+    assert len(n_points) < 400
