@@ -26,8 +26,8 @@ class MarginalEffects:
 
     For a binary signal it is the mean over visits of the difference in probability with and without the signal; for a
     quantity it is the mean derivative. Products with the signal change with it, at each visit's own values. A product
-    has no marginal effect of its own. Source: W. H. Greene, Econometric Analysis (8th ed.), section 17.3.2;
-    E. C. Norton and C. Ai, Economics Letters 80 (2003) 123–129.
+    has no marginal effect of its own. Source: W. H. Greene, Econometric Analysis (8th ed.), chapter 17;
+    C. Ai and E. C. Norton, Economics Letters 80 (2003) 123–129.
 
     Args:
         design: Design of the model.

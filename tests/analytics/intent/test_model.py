@@ -546,3 +546,21 @@ def test_steps_that_overshoot_are_shortened():
     assert converged
     rates = np.log(n_requests / (n_visits - n_requests))
     np.testing.assert_allclose(found, [rates[0], rates[1] - rates[0]], rtol=1e-10)
+
+
+def test_the_penalty_on_request_and_predictions_that_add_up():
+    """With few requests Firth's estimates are closer to 0, no term is called separated, and predictions add up."""
+    few = ALONE.head(400)
+    firth = IntentModel(FEW, DEFAULT_INTERACTIONS, estimator="firth").fit(few)
+    known = fit(few)
+    assert (firth.estimator, known.estimator) == ("firth", "ml")
+    assert not firth.diagnostics["separated"].any()
+    assert not any("separated" in warning for warning in firth.warnings)
+    assert firth.coefficients["coefficient"][1:].abs().sum() < known.coefficients["coefficient"][1:].abs().sum()
+    n_requests = int(few["requested_demo"].sum())
+    assert firth.predict(few).sum() == pytest.approx(n_requests, abs=1e-6)
+    # Without the shift of the intercept they would be more.
+    b = firth.coefficients["coefficient"].to_numpy()
+    assert expit(design_matrix(few, firth.terms) @ b).sum() > n_requests + 1
+    with pytest.raises(IntentModelError, match="estimator: must be ml or firth"):
+        IntentModel(FEW, estimator="lasso")

@@ -12,7 +12,8 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from analytics.logit.firth import PenalisedLogit
+from analytics.logit.firth import PenalisedLogit, intercept_shift
+from analytics.logit.matrix import DesignMatrix
 
 ENDOMETRIAL = pl.read_csv(Path(__file__).parents[1] / "data" / "endometrial.csv", comment_prefix="#")
 X, Y = ENDOMETRIAL.select(pl.lit(1.0), "NV", "PI", "EH").to_numpy(), ENDOMETRIAL["HG"].cast(pl.Float64).to_numpy()
@@ -200,3 +201,23 @@ def test_a_flat_likelihood_is_climbed_quickly(monkeypatch: pytest.MonkeyPatch):
     assert low < fit.coefficients[1] < high
     assert np.abs(fit._top.score).max() < 1e-7
     assert len(n_points) < 400
+
+
+def test_with_the_shifted_intercept_predictions_add_up():
+    """FLIC: the intercept is that of a logit with the other terms as offset, and 30 women are predicted, not 29.9."""
+    fit = endometrial()
+    shift = intercept_shift(DesignMatrix.of(X), np.ones(79), Y, fit.coefficients)
+    before, after = (expit(X @ fit.coefficients + more).sum() for more in (0, shift))
+    assert (before, after) == (pytest.approx(29.8846, abs=1e-4), pytest.approx(30, abs=1e-9))
+    offset = X[:, 1:] @ fit.coefficients[1:]
+    known = GLM(Y, np.ones((79, 1)), Binomial(), offset=offset).fit(tol=1e-12)
+    assert fit.coefficients[0] + shift == pytest.approx(known.params[0], abs=1e-8)
+
+
+def test_of_a_rare_outcome_the_penalty_predicts_too_many():
+    """In a two-by-two table half a visit is added to each cell: 4.95 requests are predicted for 4; FLIC has 4."""
+    matrix, n, y = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([200.0, 20.0]), np.array([4.0, 0.0])
+    b = PenalisedLogit(matrix, n, y).coefficients
+    shift = intercept_shift(DesignMatrix.of(matrix), n, y, b)
+    assert n @ expit(matrix @ b) == pytest.approx((n * (y + 0.5) / (n + 1)).sum(), abs=1e-9)
+    assert n @ expit(matrix @ b + shift) == pytest.approx(4, abs=1e-9)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-import polars as pl
 import numpy as np
+import polars as pl
 import pytest
 from flat_events import START, event, events_of, make_events, view
 
