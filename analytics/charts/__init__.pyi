@@ -1,6 +1,5 @@
 from .chart import Chart as Chart, chart_of as chart_of
 from .model import (
-    SIGNIFICANT as SIGNIFICANT,
     calibration_chart as calibration_chart,
     coefficient_chart as coefficient_chart,
     session_length_chart as session_length_chart,

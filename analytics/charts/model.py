@@ -13,6 +13,7 @@ import altair as alt
 import polars as pl
 
 from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered, zero_line
+from analytics.html.numbers import SIGNIFICANT
 
 _TICKS: Final = (0, 1, 2, 5, 10, 15, 30, 60, 120, 240)
 
@@ -100,9 +101,6 @@ def _names(ends: Ends, heights: tuple[Any, Any], minutes: float, x: alt.X) -> al
     )
     return named
 
-
-SIGNIFICANT: Final = 0.05
-"""Below this adjusted p-value a coefficient is significant."""
 
 _MOST_LOG_ODDS: Final = 5.0
 

@@ -1,8 +1,10 @@
 from .notebook import notebook_html as notebook_html
 from .numbers import (
     NONE as NONE,
+    SIGNIFICANT as SIGNIFICANT,
     count as count,
     decimal as decimal,
+    effect as effect,
     estimate as estimate,
     general as general,
     moment as moment,

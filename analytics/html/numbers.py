@@ -9,6 +9,9 @@ from typing import Final
 NONE: Final = "–"
 """Stands where there is no value."""
 
+SIGNIFICANT: Final = 0.05
+"""Below this adjusted p-value an effect is called significant."""
+
 
 def count(value: float | None) -> str:
     """Write a count: ``20,072``."""
@@ -100,6 +103,12 @@ def times(value: float | None, low: float | None, high: float | None) -> str:
     # An odds ratio beyond 1,000 is a sign of separation, not an estimate.
     shown = [">1000" if x >= 1000 else f"{x:.{digits}f}" for x in (value, low, high)]  # noqa: PLR2004
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def effect(value: float | None, low: float | None, high: float | None, digits: int = 2) -> str:
+    """Write an estimate with its interval: ``+0.90 [+0.31, +1.49]``; without one where there is none: ``+0.90 [–]``."""
+    ends = NONE if low is None else f"{decimal(low, digits, sign=True)}, {decimal(high, digits, sign=True)}"
+    return f"{decimal(value, digits, sign=True)} [{ends}]"
 
 
 def p_value(value: float | None) -> str:

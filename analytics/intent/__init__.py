@@ -1,9 +1,10 @@
 """The intent model: a logit of demo requests on behavioural signals.
 
 Modules, in reading order: ``model`` (fit), ``own_tables`` (columns of any table as signals), ``table_columns`` (what
-columns look like), ``results`` (estimates and diagnostics), ``coefficients`` (their table), ``fit_context`` (what
-diagnostics are computed from), ``interaction_effects``, ``session_length`` (flag, logarithm or spline), ``validation``
-(AUC, Brier score, calibration, cross-validation), ``naive_analyses`` (one row per visitor, for comparison).
+columns look like), ``results`` (estimates and diagnostics), ``coefficients`` (their table), ``findings`` (in words),
+``summary`` (the same to be read), ``fit_context`` (what diagnostics are computed from),
+``interaction_effects``, ``session_length`` (flag, logarithm or spline), ``validation`` (AUC, Brier score, calibration,
+cross-validation), ``naive_analyses`` (one row per visitor, for comparison).
 """
 
 import lazy_loader

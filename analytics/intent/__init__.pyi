@@ -1,7 +1,17 @@
 from .coefficients import unit_of as unit_of
+from .findings import (
+    BUILT_IN as BUILT_IN,
+    FINDING_MARKS as FINDING_MARKS,
+    coefficient_groups as coefficient_groups,
+    coverage_sentence as coverage_sentence,
+    findings as findings,
+    significant as significant,
+    term_name as term_name,
+)
 from .model import IntentModel as IntentModel
 from .naive_analyses import NaiveComparison as NaiveComparison, compare_analyses as compare_analyses
 from .own_tables import TableColumn as TableColumn
 from .results import IntentResults as IntentResults
 from .session_length import SessionForm as SessionForm, SessionLengthComparison as SessionLengthComparison
+from .summary import Summary as Summary, finding_cells as finding_cells
 from .validation import PredictiveQuality as PredictiveQuality

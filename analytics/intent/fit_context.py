@@ -38,6 +38,7 @@ class FitContext:
         estimate: Coefficients and covariance.
         clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
         people: The account and the visitor of each visit, by name or key.
+        level: Confidence level of the intervals, between 0 and 1.
         levels: Levels of each text column of the user's own table, the reference first.
     """
 
@@ -46,6 +47,7 @@ class FitContext:
     estimate: Estimate
     clusters: Integers | None
     people: pl.DataFrame
+    level: float
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property

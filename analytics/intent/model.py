@@ -216,7 +216,7 @@ class IntentModel:
         found = estimate(design, clusters, self.level, penalise=self.penalise, estimator=self.estimator)
         # A table need not have any of these columns.
         people = eligible.select(name for name in (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS) if name in eligible.columns)
-        return FitContext(self.signals, design, found, clusters, people)
+        return FitContext(self.signals, design, found, clusters, people, self.level)
 
 
 def _warnings(basis: FitContext) -> tuple[str, ...]:

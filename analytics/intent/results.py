@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
-from analytics import html
 from analytics.errors import IntentModelError
-from analytics.html.numbers import estimate, p_value, ratio
 from analytics.intent.coefficients import odds_ratios_per_unit
+from analytics.intent.findings import findings, term_name
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.own_tables import with_levels
+from analytics.intent.summary import Summary
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
@@ -30,26 +30,10 @@ from analytics.statistics.multiplicity import benjamini_hochberg
 if TYPE_CHECKING:
     from statsmodels.discrete.discrete_model import BinaryResultsWrapper
 
-_SUMMARY: Final = (
-    "signal",
-    "coefficient",
-    "standard_error",
-    "p_adjusted",
-    "odds_ratio",
-    "odds_ratio_low",
-    "odds_ratio_high",
-    "average_marginal_effect",
-    "true_coefficient",
-    "ci_covers_truth",
-)
+    from analytics.charts.style import AnyChart
 
-_CELLS: Final[Mapping[str, Callable[[float], str]]] = {
-    **dict.fromkeys(("coefficient", "standard_error", "average_marginal_effect"), partial(estimate, digits=3)),
-    **dict.fromkeys(("odds_ratio", "odds_ratio_low", "odds_ratio_high"), partial(ratio, digits=3)),
-    "p_adjusted": p_value,
-    "true_coefficient": "{:.3f}".format,
-}
-"""How a text shows the numbers of the summary."""
+_WORDS: Final = ("group", "finding", "against_truth", "sentence")
+"""What findings add to the coefficients."""
 
 _REQUESTED: Final = "requested_demo"
 
@@ -125,10 +109,24 @@ class IntentResults:
         """Name of the estimator."""
         return _METHODS[self.estimator]
 
-    @property
-    def summary(self) -> pl.DataFrame:
-        """The columns of the coefficients that fit a screen; without true ones of a table that was not simulated."""
-        return self.coefficients.select(_SUMMARY if self.outcome == _REQUESTED else _SUMMARY[:-2])
+    @cached_property
+    def findings(self) -> pl.DataFrame:
+        """What the model has found: one row per signal, by group and size, with an interval, a finding and a sentence.
+
+        Columns as in :data:`analytics.intent.findings.FINDING_SCHEMA`.
+        """
+        return findings(self.coefficients, self.basis)
+
+    def summary(self) -> Summary:
+        """Return the findings as a table to be printed or shown in a notebook, with what to know before using them."""
+        return Summary(self._headline, self.findings, self._remarks, self.level)
+
+    def plot(self) -> AnyChart:
+        """Draw the coefficients as a forest plot, in groups: an Altair chart."""
+        from analytics.charts.model import coefficient_chart  # noqa: PLC0415 - imports Altair
+
+        groups = {str(group): rows for (group,), rows in self.findings.group_by("group", maintain_order=True)}
+        return coefficient_chart(groups, {term: term_name(term) for term in self.terms})
 
     @property
     def comparison(self) -> pl.DataFrame:
@@ -329,7 +327,7 @@ class IntentResults:
                 *self.diagnostics.drop("signal"),
                 *self.odds_ratio_unit.drop("signal"),
             ]
-        )
+        ).join(self.findings.select("signal", *_WORDS), on="signal", how="left", maintain_order="left")
         return {
             "n_visits": self.n_visits,
             "n_visitors": self.n_visitors,
@@ -362,17 +360,10 @@ class IntentResults:
             return {"not_available": str(error)}
 
     def __repr__(self) -> str:
-        cells = self.summary.with_columns(
-            pl.Series(name, [None if value is None else form(value) for value in self.summary[name]], dtype=pl.String)
-            for name, form in _CELLS.items()
-            if name in self.summary.columns
-        )
-        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_column_data_types=True, tbl_width_chars=160):
-            table = str(cells)
-        return "\n".join([self._headline, table, *self._remarks])
+        return repr(self.summary())
 
     def _repr_html_(self) -> str:
-        return html.notebook_html(self._headline, frames=[self.summary], notes=self._remarks, most_rows=-1)
+        return self.summary()._repr_html_()
 
     @property
     def _headline(self) -> str:

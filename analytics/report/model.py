@@ -8,18 +8,10 @@ from typing import Any
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
-from analytics.charts.model import coefficient_chart
 from analytics.html.numbers import count
+from analytics.intent.findings import BUILT_IN, coverage_sentence, significant, term_name
 from analytics.intent.own_tables import TableColumn
 from analytics.intent.results import IntentResults
-from analytics.report.interpretation import (
-    BUILT_IN,
-    coefficient_groups,
-    interpret,
-    known_signals,
-    significant,
-    term_name,
-)
 from analytics.report.model_checks import Checks, checks_view
 from analytics.signals.definitions import Signal, interaction_parts
 
@@ -33,8 +25,8 @@ class Coefficients:
     Args:
         level: Confidence level in percent.
         chart: The forest plot.
-        covered: Of each interval whose true value is known, whether it covers it.
-        words: Each coefficient in plain words.
+        covered: How many intervals cover the true value; empty where none is known.
+        findings: What was found of each signal, by group and size.
         terms: Each coefficient with its errors and tests.
         interactions: What products do to the probability.
         signals: What each signal means.
@@ -42,8 +34,8 @@ class Coefficients:
 
     level: str
     chart: Chart
-    covered: list[bool]
-    words: Rows
+    covered: str
+    findings: Rows
     terms: Rows
     interactions: Rows
     signals: Rows
@@ -103,21 +95,20 @@ def model_view(results: IntentResults | None, error: str | None) -> Model:
 
 
 def _coefficients(results: IntentResults) -> Coefficients:
-    groups = coefficient_groups(results.coefficients, known_signals(results))
-    rows = [row for found in groups.values() for row in found.to_dicts()]
+    found = results.findings
     # Charts and tables must use the same names for the same terms.
-    names = {term: term_name(term) for term in results.terms}
-    found = ", ".join(names[row["signal"]] for row in rows if significant(row))
-    title = f"Coefficients with intervals. Significant after adjustment: {found or 'none'}"
-    intercept = results.coefficients.filter(signal="intercept")
+    effects = ", ".join(term_name(row["signal"]) for row in found.to_dicts() if significant(row))
+    title = f"Coefficients with intervals. Significant after adjustment: {effects or 'none'}"
+    order = pl.DataFrame({"signal": ["intercept", *found["signal"]]})
+    rows = order.join(results.coefficients, on="signal", how="left", maintain_order="left").to_dicts()
     # exp(intercept) is odds, not a ratio of odds
-    no_ratio = intercept.with_columns(pl.lit(None).alias(name) for name in intercept.columns if "odds_ratio" in name)
+    rows[0] |= {name: None for name in rows[0] if "odds_ratio" in name}
     return Coefficients(
         f"{100 * results.level:g}%",
-        chart_of(coefficient_chart(groups, names), "coefficients", title),
-        [row["ci_covers_truth"] for row in rows if row["ci_covers_truth"] is not None],
-        [vars(each) for each in interpret(results)],
-        [row | {"term": term_name(row["signal"])} for row in (*no_ratio.to_dicts(), *rows)],
+        chart_of(results.plot(), "coefficients", title),
+        coverage_sentence(found, results.level),
+        [row | {"marked": f"{row['mark']} {row['finding']}"} for row in found.to_dicts()],
+        [row | {"term": term_name(row["signal"])} for row in rows],
         [row | {"effect_of": _effect_of(row["signal"])} for row in results.interaction_effects.to_dicts()],
         [
             {"name": each.name, "meaning": _meaning(each)}

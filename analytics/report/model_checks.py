@@ -12,10 +12,10 @@ from analytics.charts.chart import Chart, chart_of
 from analytics.charts.model import calibration_chart, session_length_chart
 from analytics.errors import IntentModelError
 from analytics.html.numbers import NONE, decimal, p_equals, percent
+from analytics.intent.findings import term_name
 from analytics.intent.naive_analyses import NaiveComparison
 from analytics.intent.results import IntentResults
 from analytics.intent.session_length import SessionForm, SessionLengthComparison
-from analytics.report.interpretation import term_name
 
 # Without a session length there is no curve, and the default form is the one with the band.
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")

@@ -10,8 +10,8 @@ import polars as pl
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.segments import SMALL_N, heat_map, segment_chart, segment_rows
 from analytics.html.numbers import count, percent, rate
+from analytics.intent.findings import significant
 from analytics.report.data import ReportData
-from analytics.report.interpretation import significant
 
 
 @dataclass(frozen=True)

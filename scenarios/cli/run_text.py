@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 from analytics.analysis import Analysis
+from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
-from analytics.html.numbers import NONE, estimate, ratio
+from analytics.intent.findings import FINDING_MARKS, coverage_sentence
+from analytics.intent.results import IntentResults
+from analytics.intent.summary import finding_cells
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
-from scenarios.files.plain_data import model_data
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
 from scenarios.run.run import Run
@@ -137,7 +141,7 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
         p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
         yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
     yield ""
-    yield from _model_parts(model_data(analysis))
+    yield from _model_parts(analysis)
 
 
 def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:
@@ -157,53 +161,46 @@ def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _model_parts(model: dict[str, Any]) -> Parts:
-    """Every term of the intent model, then dropped terms and warnings.
+def _model_parts(analysis: Analysis) -> Parts:
+    """What the intent model has found, by group of signals; then dropped terms and warnings.
 
     Args:
-        model: From :func:`scenarios.files.plain_data.model_data`.
+        analysis: The analysis; its model is fitted now if it has not been.
     """
-    if "error" in model:
-        yield f"intent model: not fitted: {model['error']}"
+    try:
+        model = analysis.intent
+    except AnalyticsError as error:
+        yield f"intent model: not fitted: {error}"
         return
-    # The intercept is the log-odds of a visitor without any signal, and no signal itself.
-    terms = [row for row in model["coefficients"] if row["signal"] != "intercept"]
-    terms.sort(key=lambda row: (row["p_value"] is None, row["p_value"]))
-    with_truth = any(row["true_coefficient"] is not None for row in terms)
-    header = ("signal", "coefficient", "std. error", "odds ratio", "p", *(("truth",) if with_truth else ()))
-    data = f"{_counted(model['n_visits'], 'visit')} with {_counted(model['n_requests'], 'demo request')}"
-    if terms:
-        yield f"intent model on {data}, sorted by p-value:"
-        yield table((_term(row, with_truth=with_truth) for row in terms), header)
-    else:
+    data = f"{_counted(model.n_visits, 'visit')} with {_counted(model.n_requests, 'demo request')}"
+    if model.findings.is_empty():
         yield f"intent model: on {data} no signal can be fitted"
-    if "truth_unknown" in model:
-        yield f"  {model['truth_unknown']}"
-    if unseen := model["unseen"]:
-        yield f"  not seen in these events: {', '.join(unseen)}"
-    yield from (f"  dropped: {term} ({reason})" for term, reason in model["dropped"].items() if term not in unseen)
-    yield from (alert(f"  warning: {warning}") for warning in model["warnings"])
+    else:
+        yield f"intent model on {data}; standard errors {model.covariance}:"
+        yield findings_table(model)
+        yield from (f"  {sentence}" for sentence in [coverage_sentence(model.findings, model.level)] if sentence)
+        yield f"  {FINDING_MARKS}"
+    if analysis.why_truth_unknown:
+        yield f"  {analysis.why_truth_unknown}"
+    if model.unseen:
+        yield f"  not seen in these events: {', '.join(model.unseen)}"
+    yield from (f"  dropped: {term} ({reason})" for term, reason in model.dropped.items() if term not in model.unseen)
+    yield from (alert(f"  warning: {warning}") for warning in model.warnings)
 
 
-def _term(row: dict[str, Any], *, with_truth: bool) -> tuple[str, ...]:
-    """Write the cells of a term of the intent model.
+def findings_table(model: IntentResults) -> Table:
+    """The findings of a model, under the name of each group of signals.
 
     Args:
-        row: Its estimates, in log-odds.
-        with_truth: Whether there is a column for true coefficients; an unknown one is a dash.
+        model: A fitted model with a signal.
     """
-    # Below four places a p-value is no more than "very small".
-    known, least = row["p_value"], 1e-4
-    p = NONE if known is None else f"<{least:.4f}" if known < least else f"{known:.4f}"
-    truth = ("–" if row["true_coefficient"] is None else f"{row['true_coefficient']:+.2f}",) if with_truth else ()
-    return (
-        row["signal"],
-        estimate(row["coefficient"], sign=True),
-        estimate(row["standard_error"]),
-        ratio(row["odds_ratio"]),
-        p,
-        *truth,
-    )
+    cells = finding_cells(model.findings, model.level)
+    columns = [name for name in cells.columns if name != "group"]
+    rows: list[Sequence[str]] = []
+    for (group,), found in cells.group_by("group", maintain_order=True):
+        rows.append([str(group), *[""] * (len(columns) - 1)])
+        rows += [[f"  {row[0]}", *row[1:]] for row in found.select(columns).iter_rows()]
+    return table(rows, columns)
 
 
 def _claim_parts(claims: Sequence[ClaimResult]) -> Parts:

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from analytics.report.interpretation import coefficient_groups, interpret, known_signals
 from flat_events import make_events
 from made_up_visits import visits_of
 from pages import Page
@@ -12,7 +13,6 @@ from statsmodels.discrete.discrete_model import Logit
 
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
-from analytics.report.interpretation import coefficient_groups, interpret, known_signals
 from analytics.report.model_checks import clustering_view
 from analytics.report.render import ReportData, render_report
 from analytics.signals.definitions import EventCount, EverSeen, SessionLength, signal_named

@@ -1,0 +1,87 @@
+"""Findings of a model as a table to be read, the same on a terminal, in a notebook and in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from analytics import html
+from analytics.html.numbers import NONE, estimate, p_value, ratio
+from analytics.intent.findings import coverage_sentence
+
+
+def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
+    """Return findings as they are read: every cell a text, under the name of its column.
+
+    Args:
+        findings: Columns of :data:`analytics.intent.findings.FINDING_SCHEMA`.
+        level: Confidence level of the intervals, between 0 and 1.
+
+    Returns:
+        One row per finding; the columns of the truth only where some true coefficient is known.
+    """
+    known = findings["true_coefficient"].is_not_null().any()
+    rows = [
+        {
+            "group": row["group"],
+            "signal": row["signal"],
+            "coefficient": estimate(row["coefficient"], sign=True),
+            f"{100 * level:g} % interval": _interval(row),
+            "odds ratio": ratio(row["odds_ratio"]),
+            "p": p_value(row["p_value"]),
+            "p adjusted": p_value(row["p_adjusted"]),
+            "finding": f"{row['mark']} {row['finding']}",
+            "truth": NONE if row["true_coefficient"] is None else estimate(row["true_coefficient"], sign=True),
+            "against truth": row["against_truth"] or NONE,
+        }
+        for row in findings.to_dicts()
+    ]
+    cells = pl.DataFrame(rows)
+    return cells if known or cells.is_empty() else cells.drop("truth", "against truth")
+
+
+def _interval(row: dict[str, float | None]) -> str:
+    if row["ci_low"] is None:
+        return NONE
+    return f"[{estimate(row['ci_low'], sign=True)}, {estimate(row['ci_high'], sign=True)}]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary:
+    """A table of findings, between a headline and remarks; ``print`` it, or let a notebook show it.
+
+    Args:
+        headline: How the model was fitted, to what, and how well.
+        findings: What it has found.
+        remarks: What to know before using the numbers.
+        level: Confidence level of the intervals, between 0 and 1.
+    """
+
+    headline: str
+    findings: pl.DataFrame
+    remarks: Sequence[str]
+    level: float
+
+    @property
+    def _notes(self) -> list[str]:
+        covered = coverage_sentence(self.findings, self.level)
+        return [*([covered] if covered else []), *self.remarks]
+
+    def __repr__(self) -> str:
+        with pl.Config(
+            tbl_rows=-1,
+            tbl_cols=-1,
+            tbl_width_chars=200,
+            fmt_str_lengths=60,
+            tbl_hide_column_data_types=True,
+            tbl_hide_dataframe_shape=True,
+        ):
+            table = str(finding_cells(self.findings, self.level))
+        return "\n".join([self.headline, table, *self._notes])
+
+    def _repr_html_(self) -> str:
+        return html.notebook_html(
+            self.headline, frames=[finding_cells(self.findings, self.level)], notes=self._notes, most_rows=-1
+        )
