@@ -4,7 +4,7 @@ from .findings import (
     FINDING_MARKS as FINDING_MARKS,
     coefficient_groups as coefficient_groups,
     coverage_sentence as coverage_sentence,
-    findings as findings,
+    findings_of as findings_of,
     significant as significant,
     term_name as term_name,
 )

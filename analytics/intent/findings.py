@@ -82,7 +82,7 @@ effect, "false positive"; null where the truth is not known.
 """
 
 
-def findings(coefficients: pl.DataFrame, basis: FitContext) -> pl.DataFrame:
+def findings_of(coefficients: pl.DataFrame, basis: FitContext) -> pl.DataFrame:
     """Return what a model has found; columns of :data:`FINDING_SCHEMA`.
 
     Args:
@@ -151,7 +151,7 @@ def coverage_sentence(table: pl.DataFrame, level: float) -> str:
     said = f"{n - n_missed} of {n} intervals cover the true value"
     # As if intervals were independent, which those of one model nearly are.
     chance = float(binom.sf(n_missed - 1, n, 1 - level))
-    if chance < SIGNIFICANT:
+    if chance <= SIGNIFICANT + 1e-9:
         return f"{said}: improbable by chance alone ({100 * chance:.1f}% of models); look for a cause"
     return f"{said}, as many as by chance" if n_missed else said
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from analytics.errors import IntentModelError
 from analytics.intent.coefficients import odds_ratios_per_unit
-from analytics.intent.findings import findings, term_name
+from analytics.intent.findings import findings_of, term_name
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
 from analytics.intent.own_tables import with_levels
@@ -115,7 +115,7 @@ class IntentResults:
 
         Columns as in :data:`analytics.intent.findings.FINDING_SCHEMA`.
         """
-        return findings(self.coefficients, self.basis)
+        return findings_of(self.coefficients, self.basis)
 
     def summary(self) -> Summary:
         """Return the findings as a table to be printed or shown in a notebook, with what to know before using them."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from analytics import html
 from analytics.html.numbers import NONE, estimate, p_value, ratio
-from analytics.intent.findings import coverage_sentence
+from analytics.intent.findings import FINDING_MARKS, coverage_sentence
 
 
 def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
@@ -27,8 +27,7 @@ def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
         {
             "group": row["group"],
             "signal": row["signal"],
-            "coefficient": estimate(row["coefficient"], sign=True),
-            f"{100 * level:g} % interval": _interval(row),
+            f"coefficient [{100 * level:g} %]": f"{estimate(row['coefficient'], sign=True)} [{_ends(row)}]",
             "odds ratio": ratio(row["odds_ratio"]),
             "p": p_value(row["p_value"]),
             "p adjusted": p_value(row["p_adjusted"]),
@@ -42,10 +41,9 @@ def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
     return cells if known or cells.is_empty() else cells.drop("truth", "against truth")
 
 
-def _interval(row: dict[str, float | None]) -> str:
-    if row["ci_low"] is None:
-        return NONE
-    return f"[{estimate(row['ci_low'], sign=True)}, {estimate(row['ci_high'], sign=True)}]"
+def _ends(row: dict[str, float | None]) -> str:
+    ends = (estimate(row["ci_low"], sign=True), estimate(row["ci_high"], sign=True))
+    return NONE if row["ci_low"] is None else ", ".join(ends)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,9 +63,15 @@ class Summary:
     level: float
 
     @property
+    def _cells(self) -> pl.DataFrame:
+        cells = finding_cells(self.findings, self.level)
+        # A table of one's own has no groups.
+        return cells if cells.is_empty() or cells["group"].n_unique() > 1 else cells.drop("group")
+
+    @property
     def _notes(self) -> list[str]:
         covered = coverage_sentence(self.findings, self.level)
-        return [*([covered] if covered else []), *self.remarks]
+        return [*([covered] if covered else []), FINDING_MARKS, *self.remarks]
 
     def __repr__(self) -> str:
         with pl.Config(
@@ -78,10 +82,8 @@ class Summary:
             tbl_hide_column_data_types=True,
             tbl_hide_dataframe_shape=True,
         ):
-            table = str(finding_cells(self.findings, self.level))
+            table = str(self._cells)
         return "\n".join([self.headline, table, *self._notes])
 
     def _repr_html_(self) -> str:
-        return html.notebook_html(
-            self.headline, frames=[finding_cells(self.findings, self.level)], notes=self._notes, most_rows=-1
-        )
+        return html.notebook_html(self.headline, frames=[self._cells], notes=self._notes, most_rows=-1)

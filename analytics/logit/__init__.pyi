@@ -20,7 +20,7 @@ from .design import (
 from .eligibility import eligible_visits as eligible_visits, refuse_gaps as refuse_gaps
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
 from .firth import PenalisedLogit as PenalisedLogit, intercept_shift as intercept_shift
-from .fit import LogitFit as LogitFit
+from .fit import LogitFit as LogitFit, quantile as quantile
 from .joint_tests import JointTest as JointTest, joint_test as joint_test
 from .likelihood import (
     climb as climb,

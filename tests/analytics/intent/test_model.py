@@ -13,6 +13,7 @@ from scipy.special import expit
 from scipy.stats import t as student
 from statsmodels.discrete.discrete_model import Logit
 
+from analytics.charts.style import to_svg
 from analytics.errors import (
     ConvergenceError,
     IntentModelError,
@@ -535,7 +536,10 @@ def test_results_become_json_and_text():
         assert "not seen in these events: region_europe, region_europe:security_page_view" in text
         assert "dropped: " not in text
     assert read["unseen"] == ["region_europe", "region_europe:security_page_view"]
-    assert results.summary.height == len(results.terms)
+    assert results.findings.height == len(results.terms) - 1
+    assert repr(results.summary()) == repr(results)
+    assert "High-intent signals" in repr(results)
+    assert to_svg(results.plot()).startswith("<svg")
 
 
 def test_steps_that_overshoot_are_shortened():

@@ -185,8 +185,8 @@ def test_small_effects_are_shown_with_their_digits():
     spend = results.coefficients["coefficient"][1]
     line = next(line for line in repr(results).splitlines() if line.startswith("│ spend"))
     cells = [cell.strip() for cell in line.strip("│").split("┆")]
-    assert cells[1] == f"{spend:#.3g}"
-    assert float(cells[4]) - 1 == pytest.approx(spend, rel=0.01)
+    assert cells[1].startswith(f"{spend:+#.3g} [")
+    assert float(cells[2]) - 1 == pytest.approx(spend, rel=0.01)
     assert "0.000 " not in line
 
 

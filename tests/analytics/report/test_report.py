@@ -14,12 +14,12 @@ from pages import Page, assert_golden, assert_self_contained
 
 from analytics.html.numbers import percent, rate
 from analytics.html.rendering import render
+from analytics.intent.findings import term_name
 from analytics.intent.model import IntentModel
 from analytics.intent.naive_analyses import EVERYTHING, NaiveComparison, compare_analyses
 from analytics.intent.results import IntentResults
 from analytics.intent.session_length import SessionLengthComparison
 from analytics.report.data import SalesDesk
-from analytics.report.interpretation import term_name
 from analytics.report.render import ReportData, render_report, write_report
 from analytics.report.traffic import traffic_view
 from analytics.report.view import ReportView, report_view

@@ -54,7 +54,7 @@ def test_the_model_is_printed_as_in_python() -> None:
         "IntentModel: bought is 1 in 175 of 1,000 rows, 8 accounts; maximum likelihood; standard errors cluster by"
     )
     assert ended.out.startswith(heading)
-    for term in ("intercept", "trial", "seats", "plan=pro", "plan=team", "trial:seats"):
+    for term in ("trial", "seats", "plan=pro", "plan=team", "trial:seats"):
         assert f" {term} " in ended.out
     assert "true_coefficient" not in ended.out
     assert "warning: few accounts, or few large ones, decide on these signals" in ended.out

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import polars as pl
 import pytest
-from analytics.report.interpretation import coefficient_groups, interpret, known_signals
 from flat_events import make_events
 from made_up_visits import visits_of
 from pages import Page
 from statsmodels.discrete.discrete_model import Logit
 
+from analytics.intent.findings import NO_RELEVANT_EFFECT, coefficient_groups, known_signals
 from analytics.intent.model import IntentModel
 from analytics.intent.results import IntentResults
 from analytics.report.model_checks import clustering_view
@@ -45,7 +45,7 @@ def results() -> IntentResults:
 
 def test_coefficients_are_put_into_words_by_the_meanings_of_signals(results: IntentResults):
     """A yes-or-no signal goes after "a visitor who", a quantity by its unit, a product by both meanings."""
-    text = " ".join(each.sentence for each in interpret(results))
+    text = " ".join(results.findings["sentence"])
     assert "A visitor who has read the <docs> has" in text
     assert "times the odds of a demo request, unless the visitor has seen a page on security." in text
     assert "With “pages” doubled (as 1 + number), a visitor has" in text
@@ -56,17 +56,16 @@ def test_coefficients_are_put_into_words_by_the_meanings_of_signals(results: Int
 
 def test_factors_are_those_of_the_table_per_unit(results: IntentResults):
     """Twice as many pages multiply the odds by 2 to the power of the coefficient, as the table of units says."""
-    pages = next(each for each in interpret(results) if "“pages”" in each.sentence)
-    (factor,) = re.findall(r"has ([\d.]+) \[", pages.sentence)
+    pages = results.findings.filter(signal="pages")["sentence"].item()
+    (factor,) = re.findall(r"has ([\d.]+) \[", pages)
     assert float(factor) == pytest.approx(
         results.odds_ratio_unit.filter(signal="pages")["odds_ratio_per_unit"].item(), abs=0.006
     )
-    assert f"× {2**0.3:.2f}, " in pages.truth
 
 
 def test_signals_stand_under_what_is_expected_of_them(results: IntentResults):
     """High-intent signals come first, then context, low intent and interactions; the analyst's own among them."""
-    groups = coefficient_groups(results.coefficients, known_signals(results))
+    groups = coefficient_groups(results.coefficients, known_signals(results.basis))
     assert {heading: table["signal"].to_list() for heading, table in groups.items()} == {
         "High-intent signals": ["security_page_view", "docs_view"],
         "Context": ["visits", "minutes"],
@@ -135,3 +134,53 @@ def test_interactions_of_segment_and_content_have_a_verdict(asked: int, found: s
     outline = Page(render_report(data)).outline
     assert (f"by region (Holm, 5%): {found}, of 1 tested." in outline) == bool(found)
     assert ("differ by region?" in outline) == bool(found)
+
+
+def table_of(rates: tuple[float, float], n: int, seed: int = 1) -> pl.DataFrame:
+    """Visits without and with a signal, as many of each, and these shares of them ended in a request."""
+    asked = [k < rate * n for rate in rates for k in range(n)]
+    return pl.DataFrame({"signal": [False] * n + [True] * n, "asked": asked})
+
+
+@pytest.mark.parametrize(
+    ("rates", "n", "finding"),
+    [
+        ((0.2, 0.3), 2_000, "● raises the odds"),
+        ((0.3, 0.2), 2_000, "● lowers the odds"),
+        ((0.2, 0.205), 5_000, "= no relevant effect"),
+        ((0.2, 0.205), 500, "· no effect shown"),
+    ],
+)
+def test_a_finding_is_the_test_in_words(rates: tuple[float, float], n: int, finding: str):
+    """Significant either way; shown to be small, by an interval of 90 % within the margin; or not shown."""
+    results = IntentModel.fit(table_of(rates, n), signals=["signal"], outcome="asked")
+    (row,) = results.findings.to_dicts()
+    assert f"{row['mark']} {row['finding']}" == finding
+    half = 1.6449 * results.coefficients["standard_error"][1]
+    assert (abs(row["coefficient"]) + half < NO_RELEVANT_EFFECT) == (finding == "= no relevant effect")
+
+
+def test_an_interval_that_the_adjusted_test_contradicts_is_said_to():
+    """Of ten signals one has an interval without 0 and is not significant after adjustment: the finding says so."""
+    rng = np.random.default_rng(1)
+    signals = {f"s{k}": rng.random(4_000) < 0.5 for k in range(10)}
+    table = pl.DataFrame({**signals, "asked": rng.random(4_000) < 0.2 + 0.016 * signals["s0"]})
+    results = IntentModel.fit(table, signals=list(signals), outcome="asked")
+    row = results.findings.filter(signal="s0").row(0, named=True)
+    assert row["ci_low"] > 0
+    assert row["p_value"] < 0.05 < row["p_adjusted"]
+    assert (row["mark"], row["finding"]) == ("○", "only before adjustment")
+    assert "○ only before adjustment" in repr(results)
+
+
+def test_an_effect_found_where_there_is_none_is_called_a_false_positive():
+    """Against the truth: covered, missed, or a false positive; and whether so many misses are chance."""
+    truth = {"signal": 0.0}
+    table = table_of((0.2, 0.3), 2_000).with_columns(anonymous_id=pl.int_range(4_000).cast(pl.String))
+    results = IntentModel.fit(table.drop("anonymous_id"), truth, signals=["signal"], outcome="asked")
+    assert results.findings["against_truth"].to_list() == ["false positive"]
+    assert "0 of 1 intervals cover the true value: improbable by chance alone" in repr(results)
+    near = IntentModel.fit(table_of((0.2, 0.3), 2_000), {"signal": 0.55}, signals=["signal"], outcome="asked")
+    assert near.findings["against_truth"].to_list() == ["covered"]
+    other = IntentModel.fit(table_of((0.2, 0.3), 2_000), {"signal": 1.5}, signals=["signal"], outcome="asked")
+    assert other.findings["against_truth"].to_list() == ["missed"]
