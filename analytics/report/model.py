@@ -107,7 +107,10 @@ def _coefficients(results: IntentResults) -> Coefficients:
         f"{100 * results.level:g}%",
         chart_of(results.plot(), "coefficients", title),
         coverage_sentence(found, results.level),
-        [row | {"marked": f"{row['mark']} {row['finding']}"} for row in found.to_dicts()],
+        [
+            row | {"term": term_name(row["signal"]), "marked": f"{row['mark']} {row['finding']}"}
+            for row in found.to_dicts()
+        ],
         [row | {"term": term_name(row["signal"])} for row in rows],
         [row | {"effect_of": _effect_of(row["signal"])} for row in results.interaction_effects.to_dicts()],
         [
