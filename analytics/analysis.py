@@ -18,6 +18,7 @@ from analytics import charts, html, intent as models, logit
 from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
+from analytics.sessions.bots import n_suspected_bots
 from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
@@ -25,6 +26,7 @@ from analytics.sessions.visits import Settled, begins_in, read_visits
 from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS, AnalyticsSettings
 from analytics.signals.arms import arm_signals
 from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit, Signal
+from analytics.statistics.coverage import Coverage
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
@@ -112,9 +114,19 @@ class Analysis:
         return self._prepared.persons
 
     @property
+    def coverage(self) -> Coverage:
+        """What of the events is in no figure, and whose identity is in doubt."""
+        return self._prepared.facts.coverage
+
+    @property
     def coverage_warnings(self) -> tuple[str, ...]:
         """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
-        return tuple(self._prepared.facts.coverage.warnings(stitch=self.settings.stitch))
+        return tuple(self.coverage.warnings(stitch=self.settings.stitch))
+
+    @cached_property
+    def n_suspected_bots(self) -> int:
+        """Visitors at the pace of bots who do not say that they are."""
+        return sum(map(n_suspected_bots, self._prepared))
 
     @property
     def name_warnings(self) -> tuple[str, ...]:
@@ -377,8 +389,8 @@ class Charts:
 
     def funnel(self) -> charts.Chart:
         """Visitors who reach each stage of the funnel."""
-        funnel = charts.funnel_chart(self._analysis.statistics.funnel())
-        return charts.chart_of(funnel, "funnel", "Visitors at each stage of the funnel")
+        drawn = charts.funnel_chart(self._analysis.statistics.funnel())
+        return charts.chart_of(drawn, "funnel", "Visitors at each stage of the funnel")
 
     def segments(self, dimension: str) -> charts.Chart:
         """Conversion by the values of a dimension, such as ``region``, with Wilson intervals."""
@@ -396,5 +408,4 @@ class Charts:
         Raises:
             AnalyticsError: The model cannot be fitted to these visits; the message says why.
         """
-        coefficients = charts.coefficient_chart({"all signals": self._analysis.intent.coefficients}, {})
-        return charts.chart_of(coefficients, "coefficients", "Coefficients of the intent model")
+        return charts.chart_of(self._analysis.intent.plot(), "coefficients", "Coefficients of the intent model")

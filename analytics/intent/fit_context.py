@@ -106,6 +106,24 @@ class FitContext:
         errors = jackknife_errors(design, information(design.matrix, design.n_visits, p), p, self.clusters)
         return dict(zip(design.terms, errors.tolist(), strict=True))
 
+    @cached_property
+    def shared_residuals(self) -> float | None:
+        """Score statistic for differences between accounts that no signal explains: about standard normal without any.
+
+        The products of residuals of different visits of an account, summed and standardised. Source: D. Commenges and
+        H. Jacqmin-Gadda, JRSS B 59 (1997) 157–171. None where visits are taken as independent, or accounts have one.
+        """
+        if self.clusters is None:
+            return None
+        p = self.estimate.fit.p_request
+        p = p if self.design.pattern is None else p[self.design.pattern]
+        residuals, variances = self.design.outcome - p, p * (1 - p)
+        pairs, expected = (
+            (np.bincount(self.clusters, each) ** 2 - np.bincount(self.clusters, each**2)).sum()
+            for each in (residuals, variances)
+        )
+        return float(pairs / np.sqrt(2 * expected)) if expected > 0 else None
+
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits unlike all those of the fit, where a dropped term takes values that the fit never saw.
 

@@ -74,6 +74,20 @@ def tag_bots(events: pl.DataFrame, settings: BotSettings | None = None) -> pl.Da
     return table.with_columns(tagged["bot_rule"], (tagged["bot_rule"].is_not_null() | table["is_bot"]).alias("is_bot"))
 
 
+def n_suspected_bots(events: pl.DataFrame, settings: BotSettings | None = None) -> int:
+    """Count the visitors whose pace is not human and whose user agent does not say that they are bots.
+
+    Args:
+        events: Flat or enriched events, in any order, with all events of each visitor.
+        settings: Thresholds; the defaults unless given.
+
+    Raises:
+        EventFrameError: The table is not a table of events.
+    """
+    rules = _rule_of_visitor(enriched(events), settings or BotSettings())
+    return rules.filter(pl.col("bot_rule") != BotRule.USER_AGENT.value).height
+
+
 def _rule_of_visitor(table: pl.DataFrame, settings: BotSettings) -> pl.DataFrame:
     """One row for each ``visitor`` that is a bot, with its ``bot_rule``."""
     line = table.lazy().select(VISITOR, "event_time", "is_bot", page=pl.col("type") == CallType.PAGE)
