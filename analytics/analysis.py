@@ -31,7 +31,7 @@ from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
 from analytics.statistics.page_coverage import PageCoverage
 from analytics.statistics.prepared_events import EventsInParts, PreparedEvents, prepared
-from analytics.statistics.segment_content import SegmentContent, segment_content
+from analytics.statistics.segment_content import SegmentContent, crossed_with_content, segment_content
 from analytics.statistics.traffic import Question
 
 
@@ -115,13 +115,8 @@ class Analysis:
 
     @property
     def coverage(self) -> Coverage:
-        """What of the events is in no figure, and whose identity is in doubt."""
+        """What of the events is in no figure, and identifiers that join implausibly many."""
         return self._prepared.facts.coverage
-
-    @property
-    def coverage_warnings(self) -> tuple[str, ...]:
-        """Sentences on events that are in no figure, and on identifiers that join implausibly many."""
-        return tuple(self.coverage.warnings(stitch=self.settings.stitch))
 
     @cached_property
     def n_suspected_bots(self) -> int:
@@ -319,7 +314,7 @@ class Analysis:
         crossed = [
             dimension.name
             for segment in self.settings.segments
-            for dimension in _crossed_with_content(dimensions_of(segment.split(":")))
+            for dimension in crossed_with_content(dimensions_of(segment.split(":")))
         ]
         return {segment: self.content_by(segment) for segment in dict.fromkeys(crossed)}
 
@@ -362,13 +357,6 @@ class Analysis:
         if not self.experiments.assignments.is_empty():
             tables["experiments"] = self.experiments.sample_ratios
         return tables
-
-
-def _crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """The dimension that page groups are crossed with, if each visitor is in one of its segments."""
-    if "page_group" not in {dimension.name for dimension in dimensions}:
-        return []
-    return [dimension for dimension in dimensions if dimension.touch == "first"]
 
 
 class Charts:

@@ -1,2 +1,3 @@
 from .data import SalesDesk as SalesDesk
 from .render import analysis_report as analysis_report, write_report as write_report
+from .trust import TrustCheck as TrustCheck, trust_checks as trust_checks

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
+from analytics.report.trust import TrustCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,7 @@ class ReportData:
         invalid_by_reason: Number of invalid events by reason.
         n_impossible_times: Events that are in no figure because a wrong clock must have set their times.
         provenance: Where the numbers come from: versions, digest, inputs, by name.
+        trust: Checks whether the figures can be trusted.
     """
 
     statistics: FunnelStatistics
@@ -90,6 +92,7 @@ class ReportData:
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
     n_impossible_times: int = 0
     provenance: Mapping[str, object] = field(default_factory=dict)
+    trust: Sequence[TrustCheck] = ()
 
     @property
     def level(self) -> float:

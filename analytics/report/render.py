@@ -15,6 +15,7 @@ from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
 from analytics.report.data import ReportData, SalesDesk
+from analytics.report.trust import trust_checks
 from analytics.store.intake import JudgedEvents
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def analysis_report(
         invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
         n_impossible_times=analysis.n_impossible_times,
         provenance=provenance,
+        trust=trust_checks(analysis, store.counts),
     )
 
 

@@ -54,6 +54,7 @@ class ReportView:
         invalid_by_reason: Dead letters by reason.
         n_impossible_times: Events that are in no figure, because of their clocks.
         provenance: Where the numbers come from, by name.
+        trust: Checks whether the figures can be trusted.
         small_n: Below so many visitors a rate is shown muted.
     """
 
@@ -86,6 +87,7 @@ class ReportView:
     invalid_by_reason: Mapping[str, int]
     n_impossible_times: int
     provenance: Mapping[str, object]
+    trust: list[dict[str, Any]]
     small_n: int = SMALL_N
 
 
@@ -133,6 +135,7 @@ def report_view(data: ReportData) -> ReportView:
         n_impossible_times=data.n_impossible_times,
         # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
+        trust=[vars(check) for check in data.trust],
     )
 
 

@@ -1,4 +1,10 @@
-from .bots import BotScore as BotScore, BotSettings as BotSettings, score_bots as score_bots, tag_bots as tag_bots
+from .bots import (
+    BotScore as BotScore,
+    BotSettings as BotSettings,
+    n_suspected_bots as n_suspected_bots,
+    score_bots as score_bots,
+    tag_bots as tag_bots,
+)
 from .forms import FORM_CALLS as FORM_CALLS, FORM_TIME as FORM_TIME, after_form as after_form
 from .identity import (
     StitchingScore as StitchingScore,

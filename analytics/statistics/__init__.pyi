@@ -22,5 +22,9 @@ from .prepared_events import (
     PreparedEvents as PreparedEvents,
     prepared as prepared,
 )
-from .segment_content import SegmentContent as SegmentContent, categories as categories
+from .segment_content import (
+    SegmentContent as SegmentContent,
+    categories as categories,
+    crossed_with_content as crossed_with_content,
+)
 from .traffic import Question as Question

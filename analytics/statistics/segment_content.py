@@ -71,6 +71,20 @@ class SegmentContent:
     level: float
 
 
+def crossed_with_content(dimensions: Sequence[Dimension]) -> list[Dimension]:
+    """The dimension that page groups are crossed with, if each visitor is in one of its segments.
+
+    Args:
+        dimensions: A dimension, or a pair of them.
+
+    >>> [dimension.name for dimension in crossed_with_content(dimensions_of(["region", "page_group"]))]
+    ['region']
+    """
+    if "page_group" not in {dimension.name for dimension in dimensions}:
+        return []
+    return [dimension for dimension in dimensions if dimension.touch == "first"]
+
+
 def segment_content(
     events: pl.DataFrame | Iterable[pl.DataFrame],
     segment: str | Dimension,

@@ -14,6 +14,7 @@ from analytics.events.dead_letters import DeadLetterReason
 from analytics.intent.findings import FINDING_MARKS, coverage_sentence
 from analytics.intent.results import IntentResults
 from analytics.intent.summary import finding_cells
+from analytics.report.trust import TrustCheck, trust_checks
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
@@ -42,6 +43,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         yield alert(note)
         yield ""
     if analysed:
+        yield from _trust_parts(trust_checks(run.analysis, run.store.counts))
         yield from _analysis_parts(run.analysis)
         yield ""
         yield from _claim_parts(run.claims)
@@ -80,6 +82,7 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
     yield from (f"  of these {n:,} {reason}" for reason, n in analysis.store.dead_letter_counts.items())
     yield from (alert(f"  warning: {warning}") for warning in analysis.warnings)
     yield ""
+    yield from _trust_parts(trust_checks(analysis.analysis, analysis.store.counts))
     yield from _analysis_parts(analysis.analysis, with_funnel=True)
     if folder is not None:
         yield ""
@@ -142,6 +145,19 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
         yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
     yield ""
     yield from _model_parts(analysis)
+
+
+def _trust_parts(checks: Sequence[TrustCheck]) -> Parts:
+    """Say which checks of trust failed, and what to do.
+
+    Args:
+        checks: All that were made.
+    """
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        yield alert(f"before you use these figures ({len(failed)} of {len(checks)} checks failed):")
+        yield from (alert(f"  {check.name}: {check.finding}; {check.advice}") for check in failed)
+        yield ""
 
 
 def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:

@@ -104,7 +104,8 @@ def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
         return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
     if not analysis.n_events:
         return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
-    return [*analysis.name_warnings, *analysis.coverage_warnings, *analysis.pages.warnings]
+    of_coverage = analysis.coverage.warnings(stitch=analysis.settings.stitch)
+    return [*analysis.name_warnings, *of_coverage, *analysis.pages.warnings]
 
 
 @page

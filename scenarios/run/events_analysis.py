@@ -79,7 +79,7 @@ class EventsAnalysis:
             *self._ignored_times(),
             *self._impossible_times(),
             *self.analysis.name_warnings,
-            *self.analysis.coverage_warnings,
+            *self.analysis.coverage.warnings(stitch=self.analysis.settings.stitch),
             *self._requests_left_out(),
             *self.analysis.experiments.warnings,
             *self.analysis.pages.warnings,

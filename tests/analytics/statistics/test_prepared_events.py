@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError, EventFrameError
+from analytics.report.trust import trust_checks
 from analytics.sessions.partitions import NOT_ANALYSED
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.prepared_events import EventsInParts
@@ -64,8 +65,10 @@ def test_counts_visits_and_fits_are_those_of_all_events(run: Run, n_parts: int):
     assert tables.keys() == whole.tables().keys()
     for name, table in whole.tables().items():
         assert_frame_equal(tables[name], table, rel_tol=1e-12)
-    for sentences in ("notes", "coverage_warnings", "name_warnings"):
+    for sentences in ("notes", "name_warnings", "n_suspected_bots"):
         assert getattr(parts, sentences) == getattr(whole, sentences)
+    assert [*parts.coverage.warnings()] == [*whole.coverage.warnings()]
+    assert [*trust_checks(parts)] == [*trust_checks(whole)]
     assert parts.pages.warnings == whole.pages.warnings
     assert parts.experiments.warnings == whole.experiments.warnings
     assert_frame_equal(parts.visits, whole.visits, rel_tol=1e-14)
@@ -106,7 +109,7 @@ def test_browsers_as_they_are(run: Run):
     tables = [_accepted(run).lazy()]
     parts = Analysis(EventsInParts(lambda: tables, 4), settings, observed_from=run.scenario.clock.start)
     assert_frame_equal(parts.statistics.totals(), whole.statistics.totals())
-    assert parts.coverage_warnings == whole.coverage_warnings
+    assert [*parts.coverage.warnings()] == [*whole.coverage.warnings()]
     assert parts.persons.browsers.equals(whole.persons.browsers)
 
 

@@ -67,8 +67,9 @@ def trust_checks(analysis: Analysis, counts: Counts | None = None) -> list[Trust
 
     >>> from analytics.events.tracking_plan import EVENT_SCHEMA
     >>> from analytics.settings import AnalyticsSettings
-    >>> nothing = Analysis(pl.DataFrame(schema=EVENT_SCHEMA), AnalyticsSettings())
-    >>> [check.name for check in trust_checks(nothing, Counts(received=100, accepted=98, invalid=2)) if not check.passed]
+    >>> nothing = Analysis(lambda: pl.DataFrame(schema=EVENT_SCHEMA), AnalyticsSettings())
+    >>> counts = Counts(received=100, accepted=98, invalid=2)
+    >>> [check.name for check in trust_checks(nothing, counts) if not check.passed]
     ['unreadable events']
     """
     return [*_of_events(counts), *_of_visitors(analysis), *_of_model(analysis)]
@@ -91,7 +92,7 @@ def _of_visitors(analysis: Analysis) -> Iterator[TrustCheck]:
         yield TrustCheck(
             "requests with a visit",
             n_unseen <= max(_FEW, _MOST_UNSEEN * n_requests),
-            f"of {n_unseen:,} of {n_requests:,} demo requests no page view was seen",
+            f"{n_unseen:,} of {n_requests:,} demo requests are of people of whom no page view was seen",
             "conversion and model are of the others only: join requests to browsers (identify), or expect blockers",
         )
     n_visitors = analysis.statistics.totals()["visitors"].item()
