@@ -133,6 +133,7 @@ class EventsAnalysis:
             "pages": self.analysis.pages.to_dict(),
             "own_definitions": self.analysis.settings.own_definitions,
             "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
+            "experiment_effects": self.analysis.experiments.effects.to_dicts(),
             "model": model_data(self.analysis),
         }
 

@@ -208,7 +208,8 @@ def sentences(effects: pl.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(row: Row, reference: Row) -> str:
-    size = f"{decimal(100 * abs(row['difference']))} points {'more' if row['difference'] >= 0 else 'fewer'} than"
+    more = "more" if row["difference"] >= 0 else "fewer"
+    size = f"{decimal(100 * abs(row['difference']))} percentage points {more} than"
     ends = f"{decimal(100 * row['difference_low'])} to {decimal(100 * row['difference_high'])}"
     return (
         f"{row['arm']}: {percent(row['conversion'])} of {count(row['visitors'])} visitors requested a demo, {size} "
