@@ -8,7 +8,11 @@ from .covariates import (
     cuped as cuped,
     predicted_requests as predicted_requests,
 )
-from .effects import EFFECT_SCHEMA as EFFECT_SCHEMA, SEQUENCE_SCHEMA as SEQUENCE_SCHEMA
+from .effects import (
+    EFFECT_SCHEMA as EFFECT_SCHEMA,
+    SEQUENCE_SCHEMA as SEQUENCE_SCHEMA,
+    variance_by_accounts as variance_by_accounts,
+)
 from .outcomes import OUTCOME_SCHEMA as OUTCOME_SCHEMA, visitor_outcomes as visitor_outcomes
 from .power import (
     detectable_difference as detectable_difference,

@@ -137,7 +137,7 @@ class _Experiment:
         """Compare an arm with the reference."""
         pair = (self._arm == row["arm"]) | (self._arm == reference["arm"])
         requested, in_arm = self._requested[pair], (self._arm == row["arm"])[pair]
-        variance, effect = _variance_by_accounts(requested, in_arm, self._clusters[pair])
+        variance, effect = variance_by_accounts(requested, in_arm, self._clusters[pair])
         counts = [each[name] / effect for each in (row, reference) for name in ("requesters", "visitors")]
         adjusted = cuped(requested, in_arm, self._covariates[pair], design_effect=effect)
         found = {**vars(compare_proportions(*counts)), "standard_error": variance**0.5, "design_effect": effect}
@@ -171,14 +171,23 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _variance_by_accounts(
+def variance_by_accounts(
     requested: NDArray[np.float64], in_arm: NDArray[np.bool_], clusters: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """Return the variance of the difference, and its design effect: robust to dependence within accounts.
+    """Return the variance of the difference of two conversions, robust to dependence within accounts.
 
     With e the deviations from the conversion of the arm by the visitors of the arm, negative in the reference, the
     variance is G / (G − 1) times the sum over the G accounts of the squared sums of e; that of independent visitors is
-    the sum of e². The design effect is their ratio, and 1 at least: a smaller one is chance.
+    the sum of e². Their ratio is the design effect, and 1 at least: a smaller one is chance. It is near 1 where
+    visitors are randomised, as colleagues are then in both arms, and above where whole accounts are.
+
+    Args:
+        requested: 1 for visitors who requested a demo, else 0; shape (visitors,).
+        in_arm: Whether the visitor is in the arm and not in the reference.
+        clusters: Number of the visitor's account.
+
+    Returns:
+        The variance, and the design effect.
     """
     n = np.where(in_arm, in_arm.sum(), -(~in_arm).sum())
     rate = np.where(in_arm, requested[in_arm].mean(), requested[~in_arm].mean())

@@ -202,7 +202,10 @@ def test_the_first_arm_by_name_is_the_reference():
 
 def test_a_mismatch_of_the_sample_ratio_marks_the_effect():
     """It is shown all the same, and said not to be trusted."""
-    rows = [*random_visitors(300, a=0.1), *(row | {"anonymous_id": f"w{n}"} for n in range(60) for row in visitor("w", "b"))]
+    rows = [
+        *random_visitors(300, a=0.1),
+        *(row | {"anonymous_id": f"w{n}"} for n in range(60) for row in visitor("w", "b")),
+    ]
     arms = arms_of(*rows)
     assert arms.effects["sample_ratio_as_planned"].to_list() == [False, False]
     assert arms.effects["difference"][1] is not None
@@ -239,7 +242,9 @@ def test_parts_give_the_same_tables():
 
 def test_looks_know_what_was_known_then():
     """The first look has no later visitor and no later request; the last one is the whole."""
-    arms = arms_of(*visitor("x", "a", asks=True, minute=57), *visitor("y", "b", minute=1), *visitor("z", "b", minute=130))
+    arms = arms_of(
+        *visitor("x", "a", asks=True, minute=57), *visitor("y", "b", minute=1), *visitor("z", "b", minute=130)
+    )
     counts = ("visitors", "reference_visitors", "requesters", "reference_requesters")
     looks = arms.sequences.select((pl.col("until") - START).dt.total_hours(), *counts).rows()
     assert looks == [(1, 1, 1, 0, 0), (2, 1, 1, 0, 1), (3, 2, 1, 0, 1)]
