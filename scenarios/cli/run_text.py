@@ -39,6 +39,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         yield alert(note)
         yield ""
     if analysed:
+        yield from (alert(f"warning: {warning}") for warning in run.analysis.experiments.warnings)
         yield from _analysis_parts(run.analysis)
         yield ""
         yield from _claim_parts(run.claims)
