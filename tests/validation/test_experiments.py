@@ -34,12 +34,19 @@ def within(share: float, nominal: float, n: int, *, at_most: bool = False) -> bo
     return share - nominal < tolerance if at_most else abs(share - nominal) < tolerance
 
 
-def visitors_one_by_one(rng: np.random.Generator, n: int, rates: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Requests and visitors so far in two arms of equal shares, after each of n visitors; shape (n, 2) each."""
+def visitors_one_by_one(
+    rng: np.random.Generator, n: int, rates: tuple[float, float], delay: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Requests and visitors so far in two arms of equal shares, after each of n visitors; shape (n, 2) each.
+
+    Requests are known when so many more visitors have come, on average.
+    """
     in_arm = rng.random(n) < 0.5
-    requested = rng.random(n) < np.where(in_arm, rates[1], rates[0])
-    arms = np.column_stack([~in_arm, in_arm])
-    return np.cumsum(arms & requested[:, None], axis=0, dtype=float), np.cumsum(arms, axis=0, dtype=float)
+    who = np.flatnonzero(rng.random(n) < np.where(in_arm, rates[1], rates[0]))
+    known_at = who + rng.exponential(delay, len(who)).astype(int)
+    requests = np.zeros((n, 2))
+    np.add.at(requests, (known_at[known_at < n], in_arm[who].astype(int)[known_at < n]), 1)
+    return np.cumsum(requests, axis=0), np.cumsum(np.column_stack([~in_arm, in_arm]), axis=0, dtype=float)
 
 
 def fixed_p_values(x: Floats, n: Floats) -> Floats:
@@ -53,16 +60,17 @@ def fixed_p_values(x: Floats, n: Floats) -> Floats:
 
 
 @pytest.mark.validation
-@pytest.mark.parametrize("rate", [0.01, 0.02, 0.2])
-def test_peeking_after_every_visitor_finds_no_more_than_5_percent(rate: float):
+@pytest.mark.parametrize(("rate", "delay"), [(0.01, 0), (0.02, 0), (0.02, 3000), (0.2, 0)])
+def test_peeking_after_every_visitor_finds_no_more_than_5_percent(rate: float, delay: int):
     """Of 2,000 A/A tests of 20,000 visitors, looked at after each, at most 5 % are rejected; by a test far more."""
     rng, n_tests, n = np.random.default_rng(2026), 2000, 20_000
     found, plain = np.zeros(n_tests, dtype=bool), np.zeros(n_tests, dtype=bool)
     for number in range(n_tests):
-        x, visitors = visitors_one_by_one(rng, n, (rate, rate))
+        x, visitors = visitors_one_by_one(rng, n, (rate, rate), delay)
         found[number] = np.nanmin(confidence_sequence(x, visitors)[2], initial=1) < 0.05
         plain[number] = fixed_p_values(x, visitors).min() < 0.05
-    print(f"\nA/A at {rate:.0%}, peeked: sequence {found.mean():.4f}, repeated test {plain.mean():.4f} of {n_tests}")
+    print(f"\nA/A at {rate:.0%}, requests known {delay} visitors later, peeked: sequence {found.mean():.4f},")
+    print(f"repeated test {plain.mean():.4f} of {n_tests}")
     assert within(float(found.mean()), 0.05, n_tests, at_most=True)
     assert plain.mean() > 0.25
 

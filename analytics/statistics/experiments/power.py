@@ -26,7 +26,7 @@ def power_of_test(conversion: float, difference: float, n: float, reference_n: f
         reference_n: Visitors in the reference arm.
         alpha: Significance level of the two-sided test.
 
-    >>> round(power_of_test(0.02, 0.004, 21_106, 21_106), 3)
+    >>> round(power_of_test(0.02, 0.004, 21_108, 21_108), 3)
     0.8
     """
     from statsmodels.stats.proportion import power_proportions_2indep  # noqa: PLC0415 - slow to import
@@ -48,7 +48,7 @@ def visitors_needed(
         alpha: Significance level of the two-sided test.
 
     >>> round(visitors_needed(0.02, 0.004))
-    21106
+    21108
     """
     from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail  # noqa: PLC0415 - slow to import
 
@@ -70,7 +70,7 @@ def detectable_difference(
     Returns:
         The difference; None where there is no conversion to begin with, or no increase is large enough.
 
-    >>> round(detectable_difference(0.02, 21_106, 21_106), 4)
+    >>> round(detectable_difference(0.02, 21_108, 21_108), 4)
     0.004
     """
     from scipy.optimize import brentq  # noqa: PLC0415 - slow to import

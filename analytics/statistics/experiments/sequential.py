@@ -50,7 +50,7 @@ def confidence_sequence(
 
     >>> low, high, p = confidence_sequence(np.array([[15, 30], [150, 300]]), np.array([[900, 900], [9000, 9000]]))
     >>> low.round(4), high.round(4), p.round(4)
-    (array([-0.0144,  0.0097]), array([0.0477, 0.0237]), array([1., 0.]))
+    (array([-0.0085,  0.0096]), array([0.0418, 0.0238]), array([0.3434, 0.    ]))
     """
     alpha = 1 - level
     with np.errstate(invalid="ignore", divide="ignore"):
