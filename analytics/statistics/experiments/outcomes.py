@@ -19,14 +19,14 @@ PREDICTORS: Final = ("channel", "device", "region", "company_size")
 
 OUTCOME_SCHEMA: Final = pl.Schema(
     {
-        "experiment": pl.String(),
-        "arm": pl.String(),
+        "experiment": pl.Categorical(),
+        "arm": pl.Categorical(),
         "visitor": pl.String(),
-        "account": pl.String(),
+        "account": pl.Categorical(),
         "exposed_at": UTC_MS,
         "requested_at": UTC_MS,
         "n_views_before": pl.UInt32(),
-        **dict.fromkeys(PREDICTORS, pl.String()),
+        **dict.fromkeys(PREDICTORS, pl.Categorical()),
     }
 )
 """Columns of outcomes, one row per visitor and experiment.
