@@ -2,7 +2,7 @@
 
 The test of two proportions has the pooled variance under the null hypothesis and the unpooled one under the
 alternative. Source: J. L. Fleiss, B. Levin and M. C. Paik, Statistical Methods for Rates and Proportions (3rd ed.,
-2003), section 4.2, without continuity correction.
+2003), chapter 4, without continuity correction.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def confidence_sequence(
     With V the estimated variance of the difference d after t visitors and r = t ρ², the interval is
     d ± √(V (1 + 1 / r) log((1 + r) / α²)), and the p-value √(1 + r) exp(−d² r / (2 V (1 + r))), of which the smallest
     so far counts. ρ makes the interval narrowest at :data:`TUNED_FOR` visitors. Sources: I. Waudby-Smith, D. Arbour,
-    R. Sinha, E. H. Kennedy and A. Ramdas, Annals of Statistics 52 (2024) 2613–2640, theorem 2.2 and equation 15; it is
+    R. Sinha, E. H. Kennedy and A. Ramdas, Annals of Statistics 52 (2024) 2613–2640, theorem 2.2; it is
     the mixture sequential probability ratio test of R. Johari, P. Koomen, L. Pekelis and D. Walsh, Operations Research
     70 (2022) 1806–1821, with an estimated variance.
 

@@ -121,7 +121,7 @@ def test_the_sequence_waits_for_requests():
 
 
 def test_the_size_of_an_experiment_is_the_textbooks():
-    """Fleiss, Levin and Paik (2003), section 4.2: the formula by hand; and the size, power and difference agree."""
+    """Fleiss, Levin and Paik (2003), chapter 4: the formula by hand; and the size, power and difference agree."""
     p, d, z = 0.02, 0.004, (1.959963985, 0.841621234)
     mean = p + d / 2
     by_hand = (
