@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from analytics.statistics.experiments import power as closed_form
+from analytics.statistics.experiments.power import detectable_difference, power_of_test, visitors_needed
 from analytics.statistics.experiments.proportions import compare_proportions
 from analytics.statistics.intervals import wilson_interval
 from scenarios.errors import InputError, advice
@@ -324,30 +324,27 @@ def experiment_power(
     arms = scenario.experiments[experiment].arms
     # The first by name, as in the intent model and in reports.
     reference, *others = sorted(arms)
-    study = Study.from_dict(
-        {
-            "name": "power",
-            "scenario": scenario.to_data(),
-            "replications": replications,
-            "seed": scenario.seed if seed is None else seed,
-            "responses": {
-                f"{measure}:{arm}": f'{measure}(arm="{experiment}={arm}")'
-                for arm in arms
-                for measure in ("visitors", "converted")
-            },
-        }
-    )
-    runs = study.execute(Execution(jobs, executor, progress)).wide
+    runs = _runs_by_arm(scenario, experiment, replications, seed, Execution(jobs, executor, progress))
     rows = []
     for arm in others:
         has_effect = arms[arm].model_copy(update={"share": arms[reference].share}) != arms[reference]
         rows.append({"arm": arm, **_arm_power(runs, (reference, arm), lift, power, alpha, has_effect=has_effect)})
     days = scenario.clock.hours / 24
-    table = pl.DataFrame(rows, infer_schema_length=None)
     days_needed = pl.col("visitors_needed") / pl.col("visitors") * days
-    return ExperimentPower(
-        experiment, reference, power, alpha, days, runs.height, table.with_columns(days_needed=days_needed)
-    )
+    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(days_needed=days_needed)
+    return ExperimentPower(experiment, reference, power, alpha, days, runs.height, table)
+
+
+def _runs_by_arm(scenario: Scenario, name: str, n: int, seed: int | None, execution: Execution) -> pl.DataFrame:
+    """One row per run, with ``visitors:ARM`` and ``converted:ARM``."""
+    measures = {
+        f"{measure}:{arm}": f'{measure}(arm="{name}={arm}")'
+        for arm in scenario.experiments[name].arms
+        for measure in ("visitors", "converted")
+    }
+    seed = scenario.seed if seed is None else seed
+    plan = {"name": "power", "scenario": scenario.to_data(), "replications": n, "seed": seed, "responses": measures}
+    return Study.from_dict(plan).execute(execution).wide
 
 
 def _arm_power(
@@ -361,14 +358,14 @@ def _arm_power(
         )
     conversion, reference = x_1.sum() / n_1.sum(), x_0.sum() / n_0.sum()
     own = conversion - reference
-    detectable = closed_form.detectable_difference(reference, n_1.mean(), n_0.mean(), power=power, alpha=alpha)
+    detectable = detectable_difference(reference, n_1.mean(), n_0.mean(), power=power, alpha=alpha)
     wanted = lift * reference if lift is not None else own if has_effect else None
     needed = None
     if wanted is not None:
         if not 0 < reference + wanted < 1:
             raise InputError(f"lift: {wanted / reference:+.0%} of a conversion of {reference:.2%} is no conversion")
         ratio = n_0.mean() / n_1.mean()
-        needed = closed_form.visitors_needed(reference, wanted, ratio=ratio, power=power, alpha=alpha)
+        needed = visitors_needed(reference, wanted, ratio=ratio, power=power, alpha=alpha)
     tests = (compare_proportions(*counts).p_value for counts in zip(x_1, n_1, x_0, n_0, strict=True))
     # Where nobody requests a demo, or everybody, nothing is found.
     n_found = sum(p is not None and p < alpha for p in tests)
@@ -382,7 +379,7 @@ def _arm_power(
         "detectable_lift": None if detectable is None else detectable / reference,
         "lift": None if wanted is None else wanted / reference,
         "visitors_needed": needed,
-        "power": closed_form.power_of_test(reference, own, n_1.mean(), n_0.mean(), alpha=alpha),
+        "power": power_of_test(reference, own, n_1.mean(), n_0.mean(), alpha=alpha),
         "simulated_power": n_found / runs.height,
         "ci_low": float(low),
         "ci_high": float(high),

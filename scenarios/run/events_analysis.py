@@ -118,7 +118,7 @@ class EventsAnalysis:
 
         Returns:
             Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
-            funnel, pages, arms of experiments, model.
+            funnel, pages, arms of experiments and their effects, model.
         """
         tables = self.analysis.tables()
         return {
