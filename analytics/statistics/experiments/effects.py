@@ -56,12 +56,14 @@ finds with power 80 %. ``cuped_…`` are adjusted for what was known before, ``s
 ``sample_ratio_as_planned`` is false, no effect is to be trusted.
 """
 
+_COUNTS: Final = ("visitors", "reference_visitors", "requesters", "reference_requesters")
+
 SEQUENCE_SCHEMA: Final = pl.Schema(
     {
         "experiment": pl.String(),
         "arm": pl.String(),
         "until": UTC_MS,
-        **dict.fromkeys(("visitors", "reference_visitors", "requesters", "reference_requesters"), pl.UInt32()),
+        **dict.fromkeys(_COUNTS, pl.UInt32()),
         **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), pl.Float64()),
     }
 )
@@ -153,18 +155,17 @@ class _Experiment:
         looks = counts_by_look(self._visitors, (reference, arm))
         n, x = (looks.select(f"{name}_0", f"{name}_1").to_numpy().astype(np.float64) for name in "nx")
         low, high, p = confidence_sequence(x, n, design_effect=design_effect)
-        columns = {"difference": x[:, 1] / n[:, 1] - x[:, 0] / n[:, 0], "difference_low": low, "difference_high": high}
-        table = looks.select(
+        columns = {"difference_low": low, "difference_high": high, "p_value": p}
+        names = dict(zip(("n_1", "n_0", "x_1", "x_0"), _COUNTS, strict=True))
+        table = looks.with_columns(
             pl.lit(self._seen["experiment"][0]).alias("experiment"),
             pl.lit(arm).alias("arm"),
-            "until",
-            *(pl.col(old).alias(new) for old, new in zip(("n_1", "n_0", "x_1", "x_0"), _COUNTS, strict=True)),
-        ).with_columns(pl.Series(name, values) for name, values in {**columns, "p_value": p}.items())
+            # Not a number where nobody had been in one of the arms.
+            difference=pl.col("x_1") / pl.col("n_1") - pl.col("x_0") / pl.col("n_0"),
+            **{name: pl.Series(values) for name, values in columns.items()},
+        ).rename(names)
         self.sequences.append(table.fill_nan(None).select(pl.col(n).cast(t) for n, t in SEQUENCE_SCHEMA.items()))
         return {"sequence_low": _known(low[-1]), "sequence_high": _known(high[-1]), "sequence_p": _known(p[-1])}
-
-
-_COUNTS: Final = ("visitors", "reference_visitors", "requesters", "reference_requesters")
 
 
 def _known(value: float) -> float | None:

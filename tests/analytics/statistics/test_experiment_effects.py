@@ -248,6 +248,9 @@ def test_looks_know_what_was_known_then():
     counts = ("visitors", "reference_visitors", "requesters", "reference_requesters")
     looks = arms.sequences.select((pl.col("until") - START).dt.total_hours(), *counts).rows()
     assert looks == [(1, 1, 1, 0, 0), (2, 1, 1, 0, 1), (3, 2, 1, 0, 1)]
+    assert arms.sequences["difference"].to_list() == [0.0, -1.0, -1.0]
+    later = arms_of(*visitor("x", "a", minute=1), *visitor("y", "b", minute=100))
+    assert later.sequences["difference"].to_list() == [None, 0.0]
 
 
 def test_true_effects_stand_beside_the_estimates():
