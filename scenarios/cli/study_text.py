@@ -130,13 +130,13 @@ def experiment_power_text(found: ExperimentPower) -> Parts:
         )
         if row["detectable_difference"] is not None:
             size = f"{decimal(100 * row['detectable_difference'])} points, a lift of {row['detectable_lift']:.1%}"
-            yield f"  {days}: {target} for {size}"
+            yield f"  detected in {days}: {size} ({target})"
         if row["visitors_needed"] is None:
             yield "  the arm changes nothing, so that no traffic shows a lift; --lift assumes one"
         else:
             other = row["visitors_needed"] * row["reference_visitors"] / row["visitors"]
             needed = f"{row['visitors_needed']:,.0f} visitors against {other:,.0f}, {row['days_needed']:,.1f} days"
-            yield f"  a lift of {row['lift']:.1%}: {target} needs {needed}"
+            yield f"  needed for a lift of {row['lift']:.1%}: {needed} ({target})"
         interval = f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
         simulated = f"{row['simulated_power']:.3f} {interval} of the runs"
         yield f"  power in {days}: {row['power']:.3f} by the closed form, {simulated}"

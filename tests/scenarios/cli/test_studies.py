@@ -102,7 +102,7 @@ def test_power_of_an_experiment_says_what_it_needs():
         r"form, short against control, in 0.166667 days: [\d,]+ visitors against [\d,]+, conver", ended.out
     )
     assert re.search(
-        r"a lift of [\d.]+%: power 0.8 at significance level 0.05 needs [\d,]+ visitors against", ended.out
+        r"needed for a lift of [\d.]+%: [\d,]+ visitors against [\d,]+, [\d.]+ days \(power 0.8", ended.out
     )
     assert "the arm changes nothing, so that no traffic shows a lift; --lift assumes one" in ended.out
     assert "by the closed form" in ended.out
