@@ -103,10 +103,10 @@ class Analysis:
         """
         return self._prepared.events
 
-    @property
+    @cached_property
     def experiments(self) -> ExperimentArms:
-        """The arms of the visitors, who is in several, and whether arms have their planned shares."""
-        return self._prepared.experiments
+        """The arms of the visitors, whether they have their planned shares, and how they differ in conversion."""
+        return self._prepared.experiments.beside(self._truth)
 
     @property
     def persons(self) -> Persons:
@@ -337,7 +337,7 @@ class Analysis:
         Pages without category and stage are listed, if there are any.
 
         A segment that is crossed with page groups adds conversion by page group seen before the decision, and the tests
-        of interaction. Events of experiments add their arms, with the test of their shares.
+        of interaction. Events of experiments add their arms with the test of their shares, and their effects.
         """
         statistics, settings = self.statistics, self.settings
         tables = {
@@ -354,9 +354,7 @@ class Analysis:
             tables[f"content_by_{segment}_tests"] = crossed.tests
         if not self.pages.unmapped.is_empty():
             tables["unmapped_pages"] = self.pages.unmapped
-        if not self.experiments.assignments.is_empty():
-            tables["experiments"] = self.experiments.sample_ratios
-        return tables
+        return tables | self.experiments.tables()
 
 
 class Charts:

@@ -15,7 +15,12 @@ from .output_analysis.sensitivity import (
     pawn_indices as pawn_indices,
     sobol_indices as sobol_indices,
 )
-from .power import SampleSize as SampleSize, sample_size as sample_size
+from .power import (
+    ExperimentPower as ExperimentPower,
+    SampleSize as SampleSize,
+    experiment_power as experiment_power,
+    sample_size as sample_size,
+)
 from .replays.sending import replay as replay
 from .run.events_analysis import analyze as analyze
 from .run.folder import run_to_folder as run_to_folder

@@ -1,8 +1,8 @@
-"""Sample-size planning by simulation: the traffic that is needed to detect a signal with a target power.
+"""Sample-size planning by simulation: the traffic that is needed to detect a signal, or an arm, with a target power.
 
-A pilot gives a first guess. Two rounds of replications at sizes around it, the second around the result of the first,
-give the power curve (:mod:`scenarios.output_analysis.power_curve`) and the size at the target power, with an interval
-for the Monte-Carlo error of the replications.
+Of a signal, a pilot gives a first guess. Two rounds of replications at sizes around it, the second around the result of
+the first, give the power curve (:mod:`scenarios.output_analysis.power_curve`) and the size at the target power, with an
+interval for the Monte-Carlo error of the replications. Of an experiment, a closed form gives the size.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from analytics.statistics.experiments.power import detectable_difference, power_of_test, visitors_needed
+from analytics.statistics.experiments.proportions import compare_proportions
 from analytics.statistics.intervals import wilson_interval
-from scenarios.errors import InputError
+from scenarios.errors import InputError, advice
 from scenarios.output_analysis.power_curve import PowerCurve, fit_power_curve
 from scenarios.run.pools import ExecutorChoice
 from scenarios.scenario import Scenario
@@ -116,13 +118,17 @@ def sample_size(
         InputError: The signal has no effect, or the target power is not reached with any feasible traffic.
         ScenarioError: There is no such signal.
     """
-    if not 0 < alpha < power < 1:
-        raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
+    _check_power(power, alpha)
     if replications < _PILOT * 2:
         raise InputError(f"replications: must be at least {2 * _PILOT} (got {replications})")
     seed = scenario.seed if seed is None else seed
     planner = _Planner(scenario, signal, alpha, vary, seed, Execution(jobs, executor, progress))
     return planner.plan(power, replications)
+
+
+def _check_power(power: float, alpha: float) -> None:
+    if not 0 < alpha < power < 1:
+        raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
 
 
 @dataclass
@@ -238,3 +244,143 @@ class _Planner:
         fitted = [curve.power(size) for size in sizes]
         columns = {"size": [float(size) for size in sizes], "n": n, "found": found, "power": found / n}
         return pl.DataFrame({**columns, "ci_low": low, "ci_high": high, "fitted": fitted})
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentPower:
+    """Traffic that an experiment needs, and what it can show with the traffic that it has.
+
+    Args:
+        experiment: The experiment.
+        reference: Its reference arm.
+        power: Target power: the probability that a difference is significant.
+        alpha: Significance level of the two-sided test, without adjustment for several arms.
+        days: Days of a run.
+        replications: Number of runs.
+        arms: One row per other ``arm``, with means over the runs: ``visitors`` and ``reference_visitors`` of a run,
+            ``conversion`` and ``reference_conversion``; the smallest increase that a run detects, as
+            ``detectable_difference`` and ``detectable_lift`` (relative); the ``lift`` to detect, the
+            ``visitors_needed`` for it in this arm and the ``days_needed`` for both arms, null where there is no lift;
+            the closed-form ``power`` of a run, the share ``simulated_power`` of runs with a significant difference, and
+            its 95 % interval ``ci_low`` and ``ci_high``, at the scenario's own difference.
+    """
+
+    experiment: str
+    reference: str
+    power: float
+    alpha: float
+    days: float
+    replications: int
+    arms: pl.DataFrame
+
+    def __repr__(self) -> str:
+        return f"<{self.experiment}: {self.replications} runs of {self.days:g} days>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**vars(self), "arms": self.arms.to_dicts()}
+
+
+def experiment_power(
+    scenario: Scenario,
+    experiment: str,
+    *,
+    lift: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    replications: int = 400,
+    seed: int | None = None,
+    jobs: int | None = None,
+    executor: ExecutorChoice = None,
+    progress: Progress | None = None,
+) -> ExperimentPower:
+    """Find the traffic at which an experiment shows a difference in conversion with a target power.
+
+    Runs of the scenario give traffic, conversion and the true difference, from which a closed form gives the size
+    (:mod:`analytics.statistics.experiments.power`); the share of runs with a significant difference is a check of it.
+
+    Args:
+        scenario: The scenario with the experiment.
+        experiment: Its name.
+        lift: Relative increase of conversion to detect, such as 0.1; that of the scenario's arms if not given.
+        power: Target power, between alpha and 1.
+        alpha: Significance level.
+        replications: Number of runs, 2 or more.
+        seed: Seed of the runs; the scenario's own if not given.
+        jobs: Number of parallel runs; the number of cores if not given.
+        executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
+        progress: Called with the number of completed runs.
+
+    Raises:
+        InputError: There is no such experiment, or a number is out of its range, or no run has a request in the
+            reference arm.
+    """
+    _check_power(power, alpha)
+    if experiment not in scenario.experiments:
+        hint = advice(experiment, list(scenario.experiments))
+        raise InputError(f"experiment: there is no experiment {experiment!r} in {scenario.name}{hint}")
+    if lift is not None and not (lift > -1 and lift):
+        raise InputError(f"lift: must be above -1 and not 0, such as 0.1 for 10 % more (got {lift:g})")
+    arms = scenario.experiments[experiment].arms
+    # The first by name, as in the intent model and in reports.
+    reference, *others = sorted(arms)
+    runs = _runs_by_arm(scenario, experiment, replications, seed, Execution(jobs, executor, progress))
+    rows = []
+    for arm in others:
+        has_effect = arms[arm].model_copy(update={"share": arms[reference].share}) != arms[reference]
+        rows.append({"arm": arm, **_arm_power(runs, (reference, arm), lift, power, alpha, has_effect=has_effect)})
+    days = scenario.clock.hours / 24
+    days_needed = pl.col("visitors_needed") / pl.col("visitors") * days
+    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(days_needed=days_needed)
+    return ExperimentPower(experiment, reference, power, alpha, days, runs.height, table)
+
+
+def _runs_by_arm(scenario: Scenario, name: str, n: int, seed: int | None, execution: Execution) -> pl.DataFrame:
+    """One row per run, with ``visitors:ARM`` and ``converted:ARM``."""
+    measures = {
+        f"{measure}:{arm}": f'{measure}(arm="{name}={arm}")'
+        for arm in scenario.experiments[name].arms
+        for measure in ("visitors", "converted")
+    }
+    seed = scenario.seed if seed is None else seed
+    plan = {"name": "power", "scenario": scenario.to_data(), "replications": n, "seed": seed, "responses": measures}
+    return Study.from_dict(plan).execute(execution).wide
+
+
+def _arm_power(
+    runs: pl.DataFrame, arms: tuple[str, str], lift: float | None, power: float, alpha: float, *, has_effect: bool
+) -> dict[str, float | None]:
+    """Return the columns of an arm; see :class:`ExperimentPower`."""
+    n_0, x_0, n_1, x_1 = (runs[f"{measure}:{arm}"].to_numpy() for arm in arms for measure in ("visitors", "converted"))
+    if not x_0.sum() or not (n_0.all() and n_1.all()):
+        raise InputError(
+            f"no run has visitors in both arms and a request in {arms[0]}; use more traffic or longer runs"
+        )
+    conversion, reference = x_1.sum() / n_1.sum(), x_0.sum() / n_0.sum()
+    own = conversion - reference
+    detectable = detectable_difference(reference, n_1.mean(), n_0.mean(), power=power, alpha=alpha)
+    wanted = lift * reference if lift is not None else own if has_effect else None
+    needed = None
+    if wanted is not None:
+        if not 0 < reference + wanted < 1:
+            raise InputError(f"lift: {wanted / reference:+.0%} of a conversion of {reference:.2%} is no conversion")
+        ratio = n_0.mean() / n_1.mean()
+        needed = visitors_needed(reference, wanted, ratio=ratio, power=power, alpha=alpha)
+    tests = (compare_proportions(*counts).p_value for counts in zip(x_1, n_1, x_0, n_0, strict=True))
+    # Where nobody requests a demo, or everybody, nothing is found.
+    n_found = sum(p is not None and p < alpha for p in tests)
+    low, high = wilson_interval(n_found, runs.height)
+    return {
+        "visitors": n_1.mean(),
+        "reference_visitors": n_0.mean(),
+        "conversion": conversion,
+        "reference_conversion": reference,
+        "detectable_difference": detectable,
+        "detectable_lift": None if detectable is None else detectable / reference,
+        "lift": None if wanted is None else wanted / reference,
+        "visitors_needed": needed,
+        "power": power_of_test(reference, own, n_1.mean(), n_0.mean(), alpha=alpha),
+        "simulated_power": n_found / runs.height,
+        "ci_low": float(low),
+        "ci_high": float(high),
+    }

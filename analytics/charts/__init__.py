@@ -1,7 +1,7 @@
 """Charts of statistics, the model, sales and studies: small tables in, Altair charts out.
 
 Modules, in reading order: ``style`` (colours, labels, rendering), ``chart`` (a drawing to show or save), ``traffic``,
-``segments``, ``model``, ``sales``, ``probes``, ``studies``.
+``segments``, ``experiments``, ``model``, ``sales``, ``probes``, ``studies``.
 """
 
 import lazy_loader

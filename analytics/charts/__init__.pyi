@@ -1,4 +1,9 @@
 from .chart import Chart as Chart, chart_of as chart_of
+from .experiments import (
+    MOST_ARMS as MOST_ARMS,
+    effect_chart as effect_chart,
+    sequence_chart as sequence_chart,
+)
 from .model import (
     calibration_chart as calibration_chart,
     coefficient_chart as coefficient_chart,

@@ -11,6 +11,7 @@ from .numbers import (
     p_equals as p_equals,
     p_value as p_value,
     percent as percent,
+    points as points,
     rate as rate,
     ratio as ratio,
     setting as setting,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analytics.intent.naive_analyses import NaiveComparison
     from analytics.intent.results import IntentResults
     from analytics.intent.session_length import SessionLengthComparison
+    from analytics.statistics.experiments.arms import ExperimentArms
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
@@ -55,6 +56,7 @@ class ReportData:
         analyses: The model beside naive analyses with one row per visitor.
         pages: What is known of the pages.
         content: Conversion by segment and content seen before the decision, by segment.
+        experiments: The arms of visitors, and how they differ in conversion.
         remarks: Sentences to read with the description.
         components: Name, class and settings of each component of the simulated world.
         why_truth_unknown: Why the true coefficients of a simulation are not known; empty otherwise.
@@ -82,6 +84,7 @@ class ReportData:
     analyses: NaiveComparison | None = None
     pages: PageCoverage | None = None
     content: Mapping[str, SegmentContent] = field(default_factory=dict)
+    experiments: ExperimentArms | None = None
     remarks: Sequence[str] = ()
     components: Sequence[tuple[str, str, str]] = ()
     why_truth_unknown: str = ""

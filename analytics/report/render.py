@@ -97,6 +97,7 @@ def analysis_report(
         analyses=analysis.side_by_side if intent else None,
         pages=analysis.pages,
         content=analysis.content_by_segment,
+        experiments=analysis.experiments,
         remarks=(*remarks, *analysis.notes),
         components=components,
         why_truth_unknown=analysis.why_truth_unknown,

@@ -12,6 +12,7 @@ from analytics.charts.segments import SMALL_N
 from analytics.charts.traffic import funnel_chart
 from analytics.html.numbers import count, percent
 from analytics.report.data import ReportData
+from analytics.report.experiments import ExperimentView, experiment_views
 from analytics.report.model import Model, model_view
 from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
 from analytics.report.probes import ProbeView, probe_views
@@ -42,6 +43,7 @@ class ReportView:
         segments: Conversion by each dimension.
         pairs: Conversion by each pair of dimensions.
         interactions: Tests whether page groups matter more in some segments.
+        experiments: The arms of each experiment, and how they differ.
         model: The intent model, or why there is none.
         session_length: Forms of session length in the model.
         naive_analyses: The model beside analyses by visitor.
@@ -75,6 +77,7 @@ class ReportView:
     segments: list[Segments]
     pairs: list[Segments]
     interactions: list[Interaction]
+    experiments: list[ExperimentView]
     model: Model
     session_length: SessionLength | None
     naive_analyses: NaiveAnalyses | None
@@ -121,6 +124,7 @@ def report_view(data: ReportData) -> ReportView:
         segments=segment_views(data),
         pairs=pair_views(data),
         interactions=interaction_views(data),
+        experiments=experiment_views(data),
         model=model_view(data.intent, data.model_error),
         session_length=None if data.session_length is None else session_view(data.session_length),
         naive_analyses=None if data.analyses is None else naive_view(data.analyses),

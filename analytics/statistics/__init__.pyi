@@ -6,7 +6,7 @@ from .event_names import (
     renamed as renamed,
     unknown_names as unknown_names,
 )
-from .experiments import ExperimentArms as ExperimentArms
+from .experiments.arms import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
 from .mergeable_counts import MergeableCounts as MergeableCounts, add_up as add_up

@@ -11,10 +11,12 @@ from rich.table import Table
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
+from analytics.html.numbers import decimal, p_value as p_value_text, points, rate, times
 from analytics.intent.findings import FINDING_MARKS, coverage_sentence
 from analytics.intent.results import IntentResults
 from analytics.intent.summary import finding_cells
 from analytics.report.trust import TrustCheck, trust_checks
+from analytics.statistics.experiments.arms import ExperimentArms
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
 from scenarios.config.description import resolved_intercept
@@ -44,6 +46,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         yield ""
     if analysed:
         yield from _trust_parts(trust_checks(run.analysis, run.store.counts))
+        yield from (alert(f"warning: {warning}") for warning in run.analysis.experiments.warnings)
         yield from _analysis_parts(run.analysis)
         yield ""
         yield from _claim_parts(run.claims)
@@ -139,10 +142,8 @@ def _analysis_parts(analysis: Analysis, *, with_funnel: bool = False) -> Parts:
     if totals["visitors"] and (with_funnel or not analysis.statistics.is_by_stage):
         yield funnel_line(analysis.statistics.funnel().to_dicts())
     yield from analysis.notes
-    for (experiment,), arms in analysis.experiments.sample_ratios.group_by("experiment", maintain_order=True):
-        sizes = ", ".join(f"{arm} {n:,}" for arm, n in arms["arm", "visitors"].iter_rows())
-        p_value = "" if arms["p_value"][0] is None else f"; sample ratio as planned: p = {arms['p_value'][0]:.3g}"
-        yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
+    for experiment in analysis.experiments.names:
+        yield from _experiment_parts(analysis.experiments, experiment)
     yield ""
     yield from _model_parts(analysis)
 
@@ -158,6 +159,39 @@ def _trust_parts(checks: Sequence[TrustCheck]) -> Parts:
         yield alert(f"before you use these figures ({len(failed)} of {len(checks)} checks failed):")
         yield from (alert(f"  {check.name}: {check.finding}; {check.advice}") for check in failed)
         yield ""
+
+
+def _experiment_parts(arms: ExperimentArms, experiment: str) -> Parts:
+    """Show the arms of an experiment: their sizes, how they differ from the reference, and a sentence for each.
+
+    Args:
+        arms: The arms of the visitors.
+        experiment: Name of the experiment.
+    """
+    ratios = arms.sample_ratios.filter(experiment=experiment)
+    sizes = ", ".join(f"{arm} {n:,}" for arm, n in ratios["arm", "visitors"].iter_rows())
+    p_value = "" if ratios["p_value"][0] is None else f"; sample ratio as planned: p = {ratios['p_value'][0]:.3g}"
+    yield f"experiment {experiment}: visitors by arm: {sizes}{p_value}"
+    effects = arms.effects.filter(experiment=experiment)
+    with_truth = effects["true_log_odds"].is_not_null().any()
+    rows = [
+        (
+            row["arm"],
+            f"{row['visitors']:,}",
+            f"{row['requesters']:,}",
+            rate(row["conversion"], row["conversion_low"], row["conversion_high"]),
+            points(row["difference"], row["difference_low"], row["difference_high"]),
+            times(row["ratio"], row["ratio_low"], row["ratio_high"]),
+            p_value_text(row["p_adjusted"]),
+            p_value_text(row["sequence_p_adjusted"]),
+            *((decimal(row["true_log_odds"], sign=True),) if with_truth else ()),
+        )
+        for row in effects.iter_rows(named=True)
+    ]
+    if rows:
+        header = ("arm", "visitors", "requested", "conversion", "difference, points", "ratio", "p", "p at any look")
+        yield table(rows, (*header, *(("true log-odds",) if with_truth else ())))
+    yield from (f"  {sentence}" for name, sentence in arms.sentences if name == experiment)
 
 
 def totals_text(totals: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +22,12 @@ from scenarios.cli.options import (
 )
 from scenarios.cli.output import Output, notify
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.study_text import comparison_text, power_text, study_text, warm_up_text
+from scenarios.cli.study_text import comparison_text, experiment_power_text, power_text, study_text, warm_up_text
 from scenarios.comparison import compare_scenarios, differing_parts
 from scenarios.config.description import resolved_intercept
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError
 from scenarios.files.plain_data import to_json
-from scenarios.power import Vary, sample_size
+from scenarios.power import SampleSize, Vary, experiment_power, sample_size
 from scenarios.scenario import Scenario
 from scenarios.study import Study, default_study_folder
 from scenarios.warm_up import Series, find_warm_up
@@ -105,8 +106,15 @@ def _rerun(plan: Study, text: str, *, json: bool) -> Output:
 def power(
     scenario: ScenarioName,
     *,
-    signal: Annotated[str, typer.Option(help="The signal to detect, such as security_page_view.")],
-    power: Annotated[float, typer.Option(help="Target power: the share of runs that detect the signal.")] = 0.8,
+    signal: Annotated[str | None, typer.Option(help="The signal to detect, such as security_page_view.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In place of a signal: the experiment whose arms to compare.")
+    ] = None,
+    lift: Annotated[
+        float | None,
+        typer.Option(help="Relative increase that the experiment is to detect, such as 0.1; by default its own."),
+    ] = None,
+    power: Annotated[float, typer.Option(help="Target power: the share of runs that detect the effect.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Significance level of the test.")] = 0.05,
     vary: Annotated[Vary, typer.Option(help="What to increase: visitors per day, or hours.")] = "visitors",
     replications: Annotated[int, typer.Option(metavar="N", help="Runs in total; more give a narrower interval.")] = 400,
@@ -116,20 +124,26 @@ def power(
     json: JsonOutput = False,
 ) -> Output:
     """Estimate the traffic that is needed for a target power."""
+    if (signal is None) == (experiment is None):
+        raise InputError("power: needs either --signal, such as security_page_view, or --experiment with its name")
+    if experiment is None and lift is not None:
+        raise InputError("--lift: is of an experiment; that of a signal is in the scenario (intent)")
     settings = Scenario.load(scenario, set_ or ())
-    with progress_bar(f"Detecting {signal} in {settings.name}") as bar:
-        found = sample_size(
+    with progress_bar(f"Detecting {signal or experiment} in {settings.name}") as bar:
+        plan = partial(sample_size, vary=vary) if experiment is None else partial(experiment_power, lift=lift)
+        found = plan(
             settings,
-            signal,
+            signal or experiment or "",
             power=power,
             alpha=alpha,
-            vary=vary,
             replications=replications,
             jobs=jobs,
             executor=executor,
             progress=bar.count,
         )
-    return Output(to_json(found.to_dict()) if json else power_text(found))
+    if json:
+        return Output(to_json(found.to_dict()))
+    return Output(power_text(found) if isinstance(found, SampleSize) else experiment_power_text(found))
 
 
 def compare(

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.html.numbers import decimal, percent
 from scenarios.cli.tables import Parts, alert, page, table
 from scenarios.output_analysis.results import StudyResults
-from scenarios.power import SampleSize
+from scenarios.power import ExperimentPower, SampleSize
 from scenarios.warm_up import WarmUp
 
 _MOST_ROWS: Final = 60
@@ -110,6 +111,37 @@ def power_text(found: SampleSize) -> Parts:
     yield table(rows, (found.unit, "replications", "significant", "power", "95 % interval", "fitted"))
     yield ""
     yield "fitted: probit regression of significance on the square root of the size; interval by Fieller's theorem"
+
+
+@page
+def experiment_power_text(found: ExperimentPower) -> Parts:
+    """Say what an experiment shows with its traffic, and how much it needs, arm by arm.
+
+    Args:
+        found: What was found in the runs.
+    """
+    target = f"power {found.power:g} at significance level {found.alpha:g}"
+    days = f"{found.days:g} day{'' if found.days == 1 else 's'}"
+    for row in found.arms.iter_rows(named=True):
+        yield (
+            f"{found.experiment}, {row['arm']} against {found.reference}, in {days}: {row['visitors']:,.0f} visitors "
+            f"against {row['reference_visitors']:,.0f}, conversion {percent(row['conversion'])} against "
+            f"{percent(row['reference_conversion'])} (means of {found.replications:,} runs)"
+        )
+        if row["detectable_difference"] is not None:
+            size = f"{decimal(100 * row['detectable_difference'])} points, a lift of {row['detectable_lift']:.1%}"
+            yield f"  detected in {days}: {size} ({target})"
+        if row["visitors_needed"] is None:
+            yield "  the arm changes nothing, so that no traffic shows a lift; --lift assumes one"
+        else:
+            other = row["visitors_needed"] * row["reference_visitors"] / row["visitors"]
+            needed = f"{row['visitors_needed']:,.0f} visitors against {other:,.0f}, {row['days_needed']:,.1f} days"
+            yield f"  needed for a lift of {row['lift']:.1%}: {needed} ({target})"
+        interval = f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+        simulated = f"{row['simulated_power']:.3f} {interval} of the runs"
+        yield f"  power in {days}: {row['power']:.3f} by the closed form, {simulated}"
+        yield ""
+    yield "closed form: test of two proportions, as many visitors a day and the same conversion in longer experiments"
 
 
 @page

@@ -118,7 +118,7 @@ class EventsAnalysis:
 
         Returns:
             Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
-            funnel, pages, arms of experiments, model.
+            funnel, pages, arms of experiments and their effects, model.
         """
         tables = self.analysis.tables()
         return {
@@ -133,6 +133,7 @@ class EventsAnalysis:
             "pages": self.analysis.pages.to_dict(),
             "own_definitions": self.analysis.settings.own_definitions,
             "experiments": self.analysis.experiments.sample_ratios.to_dicts(),
+            "experiment_effects": self.analysis.experiments.effects.to_dicts(),
             "model": model_data(self.analysis),
         }
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -233,3 +234,22 @@ def test_what_is_no_size_is_refused(size: str) -> None:
     refused = Ended("analyze", "events.ndjson", "--memory", size)
     assert refused.status == 2
     assert "is no size such as 4GB" in refused.err
+
+
+def test_experiments_are_compared() -> None:
+    """The arms, a sentence for each, and the same numbers in JSON and CSV; a mismatch of the shares is a warning."""
+    rows = []
+    for n in range(400):
+        arm = "new" if n % 4 == 0 else "control"
+        event = PAGE | {"messageId": f"p{n}", "anonymousId": f"v{n}", "context": {"experiments": f"form={arm}"}}
+        asks = n % (3 if arm == "new" else 10) == 0
+        rows += [event, *([event | {"type": "track", "event": "Demo Requested", "messageId": f"d{n}"}] if asks else [])]
+    write("ab.ndjson", rows)
+    ended = Ended("analyze", "ab.ndjson", "--out", "o")
+    assert "warning: sample-ratio mismatch in form" in ended.out
+    assert re.search(r"  new +100 +34 +34.0% \[25.5, 43.7\] +\+27.33", ended.out)
+    assert "  new: 34.0% of 100 visitors requested a demo, 27.33 percentage points more than control" in ended.out
+    effects = Ended("analyze", "ab.ndjson", "--json").json["experiment_effects"]
+    table = pl.read_csv("o/statistics/experiment_effects.csv")
+    assert [row["difference"] for row in effects] == table["difference"].to_list()
+    assert pl.read_csv("o/statistics/experiment_sequences.csv").columns[:3] == ["experiment", "arm", "until"]

@@ -88,3 +88,22 @@ def test_warm_up_prints_the_hours_and_draws_them(monkeypatch: pytest.MonkeyPatch
     assert days == [["1", "50.0"], ["2", "100.0"], ["3", "100.0"]]
     assert Path("plot.svg").read_text().startswith("<svg")
     assert Ended("warm-up", "baseline", "--json").json["warm_up_hours"] == 20
+
+
+def test_power_of_an_experiment_says_what_it_needs():
+    """For each arm what its traffic detects, what the scenario's lift needs, and the power; with --json the same."""
+    world = """{name: ab, clock: {hours: 4}, traffic: {visitors_per_day: 3000}, intent: {intercept: -2.0}, experiments:
+      {form: {arms: {control: {share: 0.5}, same: {share: 0.2}, short: {share: 0.3, log_odds: 1.0}}}}}"""
+    Path("ab.yaml").write_text(world)
+    command = ("power", "ab.yaml", "--experiment", "form", "--replications", "4", "--jobs", "1")
+    ended = Ended(*command)
+    assert ended.status == 0
+    assert re.search(
+        r"form, short against control, in 0.166667 days: [\d,]+ visitors against [\d,]+, conver", ended.out
+    )
+    assert re.search(
+        r"needed for a lift of [\d.]+%: [\d,]+ visitors against [\d,]+, [\d.]+ days \(power 0.8", ended.out
+    )
+    assert "the arm changes nothing, so that no traffic shows a lift; --lift assumes one" in ended.out
+    assert "by the closed form" in ended.out
+    assert [row["arm"] for row in Ended(*command, "--json").json["arms"]] == ["same", "short"]

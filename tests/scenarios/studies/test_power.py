@@ -14,7 +14,7 @@ from scipy import stats
 from scenarios import power as planning
 from scenarios.errors import InputError
 from scenarios.output_analysis.power_curve import PowerCurve, fit_power_curve
-from scenarios.power import sample_size
+from scenarios.power import experiment_power, sample_size
 from scenarios.scenario import Scenario
 
 NORMAL = NormalDist()
@@ -136,3 +136,56 @@ def test_wishes_that_mean_nothing_are_refused(wrong: dict[str, Any]):
     """A power below alpha or of certainty, or too few replications, are refused before anything runs."""
     with pytest.raises(InputError):
         sample_size(WORLD, "security_page_view", **wrong)
+
+
+AB: dict[str, Any] = {
+    **SMALL,
+    "clock.hours": 6,
+    "traffic.visitors_per_day": 2000,
+    "experiments.form.arms": {
+        "control": {"share": 0.5},
+        "same": {"share": 0.2},
+        "short": {"share": 0.3, "log_odds": 1},
+    },
+}
+
+
+def test_an_experiment_needs_what_the_closed_form_says():
+    """Traffic and conversion are those of the runs; the size for a lift, and the lift that a run detects, agree.
+
+    An arm that changes nothing needs nothing, unless a lift is assumed.
+    """
+    found = experiment_power(WORLD.replace(AB), "form", replications=8, jobs=1)
+    same, short = found.arms.to_dicts()
+    assert (found.reference, found.days, same["arm"], short["arm"]) == ("control", 0.25, "same", "short")
+    assert (same["lift"], same["visitors_needed"], same["days_needed"]) == (None, None, None)
+    assert short["lift"] == pytest.approx(short["conversion"] / short["reference_conversion"] - 1)
+    assert short["days_needed"] == pytest.approx(0.25 * short["visitors_needed"] / short["visitors"])
+    assert 0 <= short["ci_low"] <= short["simulated_power"] <= short["ci_high"] <= 1
+    lift = short["detectable_lift"]
+    again = experiment_power(WORLD.replace(AB), "form", lift=lift, replications=8, jobs=1).arms.to_dicts()
+    # The size is by one tail of the test, the difference by both.
+    assert again[1]["visitors_needed"] == pytest.approx(short["visitors"], rel=1e-3)
+    assert again[0]["visitors_needed"] > again[0]["visitors"]
+    assert found.to_dict()["arms"][1]["power"] == short["power"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"lift": 0.0}, "lift: must be above -1"),
+        ({"lift": 40.0}, "is no conversion"),
+        ({"power": 1.0}, "power: must lie between"),
+    ],
+)
+def test_experiments_that_cannot_be_planned_are_refused(wrong: dict[str, Any], message: str):
+    """A lift of nothing, or to more than everybody."""
+    with pytest.raises(InputError, match=message):
+        experiment_power(WORLD.replace(AB), "form", replications=2, jobs=1, **wrong)
+
+
+def test_without_requests_an_experiment_cannot_be_planned():
+    """No conversion: no lift of it."""
+    nothing = WORLD.replace({**AB, "intent.target_conversion": None, "intent.intercept": -30.0})
+    with pytest.raises(InputError, match="no run has visitors in both arms and a request in control"):
+        experiment_power(nothing, "form", replications=2, jobs=1)

@@ -7,14 +7,18 @@ chance alone: a *sample-ratio mismatch*, most often a fault of assignment or of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from analytics.sessions.timeline import VISITOR, enriched
+from analytics.statistics.experiments.effects import effects_and_sequences, sentences
+from analytics.statistics.experiments.outcomes import visitor_outcomes
 
 SAMPLE_RATIO_SCHEMA: Final = pl.Schema(
     {
@@ -59,6 +63,7 @@ class ExperimentArms:
     def __init__(self, events: pl.DataFrame, shares: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self._events = enriched(events)
         self._shares = shares or {}
+        self._truth: Mapping[str, float] = {}
 
     @classmethod
     def joined(cls, parts: Sequence[ExperimentArms]) -> ExperimentArms:
@@ -68,8 +73,16 @@ class ExperimentArms:
             parts: At least one.
         """
         whole = cls(parts[0].events.clear(), parts[0]._shares)  # noqa: SLF001 - of its own class
-        whole.assignments = pl.concat([part.assignments for part in parts]).sort("experiment", "arm", "visitor")
+        for name in ("assignments", "visitors"):
+            tables = [getattr(part, name) for part in parts]
+            setattr(whole, name, pl.concat(tables).sort("experiment", "arm", "visitor"))
         return whole
+
+    def beside(self, truth: Mapping[str, float] | None) -> ExperimentArms:
+        """The same arms, with the true effects of arms in log-odds, by ``experiment=arm``, where they are known."""
+        known = copy(self)
+        known._truth = truth or {}  # noqa: SLF001 - of its own class
+        return known
 
     def without_events(self) -> ExperimentArms:
         """The same arms, without the events, so that these can be released."""
@@ -124,11 +137,10 @@ class ExperimentArms:
     @cached_property
     def sample_ratios(self) -> pl.DataFrame:
         """Visitors and shares of each arm, with the test; columns of :data:`SAMPLE_RATIO_SCHEMA`."""
-        single = self.assignments.join(self.in_several_arms, on=["experiment", "visitor"], how="anti")
         several = dict(self.in_several_arms.group_by("experiment").len().iter_rows())
-        counted = {(name, arm): n for name, arm, n in single.group_by("experiment", "arm").len().iter_rows()}
+        counted = {(name, arm): n for name, arm, n in self._single.group_by("experiment", "arm").len().iter_rows()}
         rows = []
-        for experiment in self.assignments["experiment"].unique().sort():
+        for experiment in self.names:
             seen = self.assignments.filter(pl.col("experiment") == experiment)["arm"].unique()
             planned = self._shares.get(experiment) or dict.fromkeys(seen, 1 / len(seen))
             # An arm that nobody saw counts too, and so does one that was never planned.
@@ -141,25 +153,75 @@ class ExperimentArms:
             rows += [(experiment, *each, several.get(experiment, 0), p_value) for each in counts]
         return pl.DataFrame(rows, schema=SAMPLE_RATIO_SCHEMA, orient="row")
 
+    @cached_property
+    def visitors(self) -> pl.DataFrame:
+        """Outcomes of the visitors in one arm only; columns of :data:`OUTCOME_SCHEMA`."""
+        return visitor_outcomes(self._events, self._single)
+
+    @property
+    def effects(self) -> pl.DataFrame:
+        """Conversion of each arm, and how it differs from the reference; columns of :data:`EFFECT_SCHEMA`."""
+        label = pl.concat_str("experiment", "arm", separator="=")
+        true = label.replace_strict(self._truth, default=None, return_dtype=pl.Float64)
+        return self._compared[0].with_columns(true_log_odds=true)
+
+    @property
+    def sequences(self) -> pl.DataFrame:
+        """The differences over time, valid at every look; columns of :data:`SEQUENCE_SCHEMA`."""
+        return self._compared[1]
+
+    @cached_property
+    def _compared(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        p_values = dict(self.sample_ratios.select("experiment", "p_value").iter_rows())
+        as_planned = {name: p is None or p >= _MISMATCH for name, p in p_values.items()}
+        return effects_and_sequences(self.visitors, as_planned)
+
+    @property
+    def sentences(self) -> tuple[tuple[str, str], ...]:
+        """What each experiment has shown: its name, and a sentence for each arm but the reference."""
+        return tuple(sentences(self.effects))
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Sample ratios, effects and differences over time by name of the table; none without experiments."""
+        if self.assignments.is_empty():
+            return {}
+        return {
+            "experiments": self.sample_ratios,
+            "experiment_effects": self.effects,
+            "experiment_sequences": self.sequences,
+        }
+
+    @property
+    def _single(self) -> pl.DataFrame:
+        """The assignments of visitors in one arm only."""
+        return self.assignments.join(self.in_several_arms, on=["experiment", "visitor"], how="anti")
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of comparisons between arms."""
-        warnings = []
-        for (experiment,), arms in self.sample_ratios.group_by("experiment", maintain_order=True):
-            n_several, p_value = arms["in_several_arms"][0], arms["p_value"][0]
-            if n_several:
-                warnings.append(
-                    f"visitors seen in several arms of {experiment}: {n_several:,}; they are left out of its arms "
-                    "and of the intent model"
-                )
-            if p_value is not None and p_value < _MISMATCH:
-                columns = arms["arm", "visitors", "expected_share"].iter_rows()
-                sizes = ", ".join(f"{arm} {n:,} (planned {share:.1%})" for arm, n, share in columns)
-                warnings.append(
-                    f"sample-ratio mismatch in {experiment} (p = {p_value:.2g}): visitors by arm are {sizes}; find the "
-                    "cause before comparing the arms"
-                )
-        return tuple(warnings)
+        return tuple(chain.from_iterable(map(self.warnings_of, self.names)))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the experiments, sorted."""
+        return self.assignments["experiment"].unique().sort().to_list()
+
+    def warnings_of(self, experiment: str) -> Iterator[str]:
+        """Warnings about one experiment."""
+        arms = self.sample_ratios.filter(experiment=experiment)
+        n_several, p_value = arms["in_several_arms"][0], arms["p_value"][0]
+        if n_several:
+            yield (
+                f"visitors seen in several arms of {experiment}: {n_several:,}; they are left out of its arms "
+                "and of the intent model"
+            )
+        if p_value is not None and p_value < _MISMATCH:
+            columns = arms["arm", "visitors", "expected_share"].iter_rows()
+            sizes = ", ".join(f"{arm} {n:,} (planned {share:.1%})" for arm, n, share in columns)
+            yield (
+                f"sample-ratio mismatch in {experiment} (p = {p_value:.2g}): visitors by arm are {sizes}; find the "
+                "cause before comparing the arms"
+            )
 
 
 def sample_ratio_test(visitors: np.ndarray, shares: np.ndarray) -> float | None:
