@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
+from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
+from scenarios.output_analysis.sobol import sobol_interactions
 from scenarios.power import SampleSize
 from scenarios.warm_up import WarmUp
 
@@ -31,7 +34,7 @@ def study_text(results: StudyResults, folder: Path) -> Parts:
     n = results.replications.select("point", "replication").n_unique()
     yield f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications"
     yield ""
-    yield from map(alert, results.plan.remarks)
+    yield from map(alert, results.remarks)
     yield from _response_parts(results)
     yield from _estimate_parts(results)
     yield from _failure_lines(results)
@@ -138,12 +141,34 @@ def warm_up_text(found: WarmUp, name: str) -> Parts:
 
 
 def _response_parts(results: StudyResults) -> Parts:
-    """Mean and interval of each response, beside the values of the factors.
+    """Sensitivity indices of each response where the design is made for them, otherwise its means at the points.
 
     Args:
         results: The results of the study; responses that are estimates have a table of their own.
     """
-    names, factors = list(results.plan.settings.responses), list(results.plan.settings.factors)
+    in_means = []
+    for response in results.plan.settings.responses:
+        try:
+            indices = ranked_indices(results, response)
+        except InputError as error:
+            yield alert(f"{response}: no sensitivity indices: {error}")
+            yield ""
+            indices = None
+        if indices is None:
+            in_means.append(response)
+        else:
+            yield from _index_parts(results, response, indices)
+    yield from _mean_parts(results, in_means)
+
+
+def _mean_parts(results: StudyResults, names: Sequence[str]) -> Parts:
+    """Mean and interval of responses, beside the values of the factors.
+
+    Args:
+        results: The results of the study.
+        names: The responses.
+    """
+    factors = list(results.plan.settings.factors)
     summary = results.summary.filter(pl.col("response").is_in(names))
     if summary.is_empty():
         return
@@ -179,12 +204,93 @@ def _digits(value: float | None) -> str:
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Write the 95 % interval of a row; a dash where there is none, as of a single replication.
+    """Write the 95 % interval of a row; a dash where there is none, as of one replication or of values all the same.
 
     >>> _interval({"ci_low": 0.5, "ci_high": 1.25})
     '[0.5, 1.25]'
     """
     return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+_SOBOL_COLUMNS: Final = {
+    "factor": ("factor",),
+    "S1": ("first", "first_low", "first_high"),
+    "ST": ("total", "total_low", "total_high"),
+}
+_PAIR_COLUMNS: Final = {
+    "factor": ("factor",),
+    "with": ("with_factor",),
+    "S2": ("second", "second_low", "second_high"),
+}
+_MORRIS_COLUMNS: Final = {
+    "factor": ("factor",),
+    "μ*": ("mean_absolute", "mean_absolute_low", "mean_absolute_high"),
+    "σ": ("sd",),
+    "noise floor": ("noise_floor",),
+    "above": ("above_noise",),
+    "unit": ("unit",),
+    "μ per unit": ("mean_per_unit",),
+}
+_PAWN_COLUMNS: Final = {
+    "factor": ("factor",),
+    "median": ("median",),
+    "maximum": ("maximum",),
+    "noise floor": ("noise_floor",),
+    "above": ("above_noise",),
+}
+_INDEX_TABLES: Final = {
+    "saltelli": ("Sobol indices, first-order (S1) and total (ST), with 95 % intervals", _SOBOL_COLUMNS, _decimals),
+    "morris": ("elementary effects of a whole range (μ*, with 95 % interval)", _MORRIS_COLUMNS, _digits),
+    "latin-hypercube": ("PAWN indices", _PAWN_COLUMNS, _decimals),
+    "sobol": ("PAWN indices", _PAWN_COLUMNS, _decimals),
+}
+"""Name, columns and number format of the indices of a design."""
+
+
+def _index_parts(results: StudyResults, response: str, indices: pl.DataFrame) -> Parts:
+    """Sensitivity indices of a response, the most important factor first, and what to know about them.
+
+    Args:
+        results: The results of the study.
+        response: Name of the response.
+        indices: Its indices.
+    """
+    design = results.plan.settings.design
+    name, columns, number = _INDEX_TABLES[design.kind]
+    yield f"{response}: {name}"
+    yield from _shortened(_index_rows(indices, columns, number), tuple(columns))
+    if design.second_order:
+        yield f"{response}: second-order Sobol indices (S2) of pairs of factors"
+        pairs = sobol_interactions(results, response).sort("second", descending=True)
+        yield from _shortened(_index_rows(pairs, _PAIR_COLUMNS, number), tuple(_PAIR_COLUMNS))
+    yield from index_remarks(results, indices)
+    yield ""
+
+
+def _index_rows(
+    indices: pl.DataFrame, columns: Mapping[str, tuple[str, ...]], number: Callable[[float | None], str]
+) -> list[tuple[str, ...]]:
+    """Write the cells of indices: a value, or a value with the ends of its interval.
+
+    Args:
+        indices: The indices.
+        columns: By the heading of each column, the names of those that it shows.
+        number: Writes a number.
+    """
+
+    def cell(value: bool | float | str | None, *ends: float | None) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, str):
+            return value
+        return number(value) + (f" [{number(ends[0])}, {number(ends[1])}]" if ends else "")
+
+    rows = indices.with_columns(pl.selectors.float().fill_nan(None)).iter_rows(named=True)
+    return [tuple(cell(*(row[name] for name in names)) for names in columns.values()) for row in rows]
 
 
 _ESTIMATE_COLUMNS: Final = (
@@ -244,7 +350,8 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
         return "–" if row[name] is None else format(row[name], form)
 
     def share(name: str) -> str:
-        return "–" if row[name] is None else f"{row[name]:.3f} ± {row[f'{name}_mcse']:.3f}"
+        error = row[f"{name}_mcse"]
+        return cell(name, ".3f") + ("" if error is None else f" ± {error:.3f}")
 
     return (
         row["term"],

@@ -1,0 +1,252 @@
+"""Sobol indices of a stochastic simulation: shares of the variance of its mean response.
+
+The mean response at a point is known from a few replications only. So every product of two means below is without the
+products of a replication with itself: its expectation is then that of the true means, with common random numbers as
+well as without. Left in, the noise would be added to the variance, and every factor would seem to interact.
+
+Two things are random: the base samples, and the random numbers of the replications. The variance by base samples is
+that of a bootstrap. Under common random numbers replication r has the same numbers at every point, so that resampling
+points does not show what other numbers would have given; the variance by replications is that of a jackknife that
+leaves out one replication at all points (a bootstrap of R replications would be too narrow by (R − 1)/R, and draw the
+same one twice). Without common random numbers, points are resampled with their own random numbers, and that is all.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from scenarios.errors import InputError
+from scenarios.output_analysis.point_values import bootstrap_weights, noise_share, point_values
+from scenarios.output_analysis.results import StudyResults
+
+Floats = NDArray[np.float64]
+
+_LEVEL: Final = 0.95
+_MOST_GROUPS: Final = 20
+"""Groups of replications that the jackknife leaves out, one after the other."""
+
+_MIN_SAMPLES: Final = 8
+"""Base samples of the shortest part of the design in which convergence is shown."""
+
+_HALVINGS: Final = 3
+
+
+class Shares(NamedTuple):
+    """Sobol indices; NaN where the response does not vary.
+
+    Args:
+        first: First-order index S1 of each factor.
+        total: Total index ST of each factor.
+        second: Second-order index S2 of each pair of factors, in the order of ``itertools.combinations``; empty if the
+            design has no blocks for it.
+    """
+
+    first: Floats
+    total: Floats
+    second: Floats
+
+
+def sobol_indices(results: StudyResults, response: str) -> pl.DataFrame:
+    """Return first-order (S1) and total (ST) Sobol indices of each factor, from a study with a Saltelli design.
+
+    They are shares of the variance of the mean response. Of a study with one replication and common random numbers,
+    they describe the response to those random numbers only, and the intervals do not say how it would be with others.
+
+    Args:
+        results: Results of the study.
+        response: Name of a response.
+
+    Returns:
+        One row per factor: ``first`` (first-order index S1) and ``total`` (total index ST), each with a 95 % interval
+        (``first_low``, …) over base samples and random numbers, and ``noise``: the Monte-Carlo variance as a share of
+        the variance between the averaged points.
+
+    Raises:
+        InputError: The design is not a Saltelli design, a point has no number, or there is one replication without
+            common random numbers.
+    """
+    runs = _runs(results, response)
+    noise = noise_share(runs.reshape(-1, runs.shape[2]))
+    return _table(results, runs).with_columns(noise=pl.lit(noise))
+
+
+def sobol_interactions(results: StudyResults, response: str) -> pl.DataFrame:
+    """Return second-order Sobol indices (S2) of each pair of factors.
+
+    Args:
+        results: Results of a study with the design ``{kind: saltelli, second_order: true, …}``.
+        response: Name of a response.
+
+    Returns:
+        One row per pair: ``factor``, ``with_factor``, ``second`` and its 95 % interval.
+
+    Raises:
+        InputError: As of :func:`sobol_indices`, or the design is without ``second_order``.
+    """
+    if not results.plan.settings.design.second_order:
+        raise InputError("second-order indices need a design with `second_order: true`, which runs more points")
+    pairs = list(combinations(results.plan.settings.factors, 2))
+    one, other = ([pair[place] for pair in pairs] for place in (0, 1))
+    second = _columns(results, _runs(results, response))["second"]
+    return pl.DataFrame({"factor": one, "with_factor": other, **second})
+
+
+def sobol_convergence(results: StudyResults, response: str) -> pl.DataFrame:
+    """Return the Sobol indices by the number of base samples: those of the first N/8, N/4, N/2 and all N.
+
+    Args:
+        results: Results of the study.
+        response: Name of a response.
+
+    Returns:
+        As of :func:`sobol_indices`, with the number of ``samples`` instead of ``noise``; parts of fewer than 8 are left
+        out.
+
+    Raises:
+        InputError: As of :func:`sobol_indices`.
+    """
+    runs = _runs(results, response)
+    parts = (len(runs) >> halvings for halvings in range(_HALVINGS, -1, -1))
+    tables = (_table(results, runs[:part]).with_columns(samples=part) for part in parts if part >= _MIN_SAMPLES)
+    return pl.concat(tables).select("samples", pl.exclude("samples"))
+
+
+def _runs(results: StudyResults, response: str) -> Floats:
+    """Values of a response, base samples × blocks × replications."""
+    values = point_values(results, response, "saltelli")
+    if values.shape[1] == 1 and not results.plan.settings.common_random_numbers:
+        raise InputError(
+            "with one replication and `common_random_numbers: false`, noise looks like interactions of all factors and "
+            "cannot be subtracted: run 2 replications or more, or common random numbers"
+        )
+    return values.reshape(results.plan.settings.design.samples or 1, -1, values.shape[1])
+
+
+def _table(results: StudyResults, runs: Floats) -> pl.DataFrame:
+    found = _columns(results, runs)
+    return pl.DataFrame({"factor": list(results.plan.settings.factors), **found["first"], **found["total"]})
+
+
+def _columns(results: StudyResults, runs: Floats) -> dict[str, dict[str, Floats]]:
+    """Each kind of index with the ends of its interval."""
+    settings = results.plan.settings
+    estimates = sobol_shares(runs, len(settings.factors))
+    half = half_widths(runs, len(settings.factors), common=settings.common_random_numbers)
+    return {
+        name: {name: each, f"{name}_low": each - width, f"{name}_high": each + width}
+        for name, each, width in zip(Shares._fields, estimates, half, strict=True)
+    }
+
+
+def sobol_shares(runs: Floats, n_factors: int) -> Shares:
+    """Return Sobol indices from the blocks of a Saltelli design.
+
+    Sources: first order, A. Saltelli et al., Computer Physics Communications 181 (2010) 259–270, table 2 (b); total, M.
+    J. W. Jansen, Computer Physics Communications 117 (1999) 35–43; second order, A. Saltelli, Computer Physics
+    Communications 145 (2002) 280–297, as in SALib.
+
+    Args:
+        runs: Responses, base samples × blocks × replications. The blocks are A; A with each factor of B in turn; for
+            second-order indices B with each factor of A in turn; and B.
+        n_factors: Number of factors.
+
+    >>> from scenarios.studies import DesignSettings, unit_design
+    >>> points = unit_design(DesignSettings(kind="saltelli", samples=1024), 2, seed=1)
+    >>> sobol_shares((points @ [2.0, 1.0]).reshape(1024, 4, 1), 2).first.round(2)
+    array([0.8, 0.2])
+    """
+    return _weighted(_rows(runs, n_factors), np.full(len(runs), 1 / len(runs)))
+
+
+def half_widths(runs: Floats, n_factors: int, *, common: bool) -> Shares:
+    """Return half-widths of 95 % intervals of Sobol indices.
+
+    The variances by base samples (bootstrap) and by replications (jackknife) are added, and the quantile is that of
+    Student's t with the degrees of freedom of F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110–114. Resampling of
+    points and draws that cross: A. B. Owen, Annals of Applied Statistics 1 (2007) 386–411.
+
+    Args:
+        runs: As of :func:`sobol_shares`.
+        n_factors: Number of factors.
+        common: Whether replication r has the same random numbers at all points.
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415 - workers that only simulate must not wait for it
+
+    n, _, n_replications = runs.shape
+    resampled = _weighted(_rows(runs, n_factors), bootstrap_weights(n))
+    n_groups = min(n_replications, _MOST_GROUPS) if common else 1
+    groups = np.array_split(np.arange(n_replications), n_groups)
+    without = [sobol_shares(np.delete(runs, group, axis=2), n_factors) for group in groups if n_groups > 1]
+    half = []
+    for place, draws in enumerate(resampled):
+        # Without the resamples in which the response did not vary.
+        known = draws[~np.isnan(draws).any(axis=1)]
+        by_samples = np.var(known, axis=0) if len(known) else np.full(draws.shape[1], np.nan)
+        by_draws = np.var([each[place] for each in without], axis=0) * (n_groups - 1) if without else 0.0 * by_samples
+        with np.errstate(invalid="ignore", divide="ignore"):
+            df = (by_samples + by_draws) ** 2 / (by_samples**2 / (n - 1) + by_draws**2 / max(n_groups - 1, 1))
+        # An index that is exactly 0 in all resamples has no degrees of freedom.
+        quantile = stdtrit(np.where(df > 0, df, 1.0), 0.5 + _LEVEL / 2)
+        half.append(quantile * np.sqrt(by_samples + by_draws))
+    return Shares(*half)
+
+
+class _Rows(NamedTuple):
+    """Terms of the estimators, base samples × indices: all are sums over the base samples, also of resamples."""
+
+    first: Floats
+    first_slope: Floats
+    total: Floats
+    second: Floats
+    second_slope: Floats
+    square: Floats
+    middle: Floats
+    centre: Floats
+
+
+def _rows(runs: Floats, n_factors: int) -> _Rows:
+    # Deviations from the first point are exactly 0 of a constant response, and those from the mean may not be.
+    apart = runs - runs[:1, :1]
+    # The mean of each replication is taken out: all points move with it.
+    centred = apart - apart.mean(axis=(0, 1))
+    a, ab, ba, b = np.split(centred, [1, n_factors + 1, centred.shape[1] - 1], axis=1)
+    pairs = list(combinations(range(n_factors), 2)) if ba.shape[1] else []
+    one, other = (ba[:, [j for j, _ in pairs]], ab[:, [k for _, k in pairs]])
+    return _Rows(
+        first=_product(b, ab - a),
+        first_slope=(ab - a).mean(axis=2),
+        total=_product(a - ab, a - ab) / 2,
+        second=_product(one, other) - _product(a, b),
+        second_slope=(one + other - a - b).mean(axis=2),
+        square=(_product(a, a) + _product(b, b)) / 2,
+        middle=(a + b).mean(axis=2) / 2,
+        centre=centred.mean(axis=(1, 2))[:, np.newaxis],
+    )
+
+
+def _product(one: Floats, other: Floats) -> Floats:
+    """Mean over replications of products of two different ones: unbiased for the product of the true means."""
+    n = one.shape[2]
+    if n == 1:
+        return np.asarray((one * other)[:, :, 0])
+    return np.asarray((n * one.mean(axis=2) * other.mean(axis=2) - (one * other).mean(axis=2)) / (n - 1))
+
+
+def _weighted(rows: _Rows, weights: Floats) -> Shares:
+    """Indices by weights of the base samples, of shape (base samples,) or resamples × base samples."""
+    mean = _Rows(*(weights @ each for each in rows))
+    variance = mean.square - mean.middle**2
+    variance = np.where(variance > 0, variance, np.nan)
+    # The first-order estimator is not invariant to the mean; without that its variance is less.
+    first = (mean.first - mean.centre * mean.first_slope) / variance
+    second = (mean.second - mean.centre * mean.second_slope) / variance
+    n_factors = first.shape[-1]
+    if second.shape[-1]:
+        j, k = np.triu_indices(n_factors, 1)
+        second = second - first[..., j] - first[..., k]
+    return Shares(first, mean.total / variance, second)
