@@ -242,7 +242,7 @@ _PAWN_COLUMNS: Final = {
     "noise floor": ("noise_floor",),
     "above": ("above_noise",),
 }
-_INDEX_TABLES: Final = {
+_INDEX_TABLES: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]], Callable[[float | None], str]]]] = {
     "saltelli": ("Sobol indices, first-order (S1) and total (ST), with 95 % intervals", _SOBOL_COLUMNS, _decimals),
     "morris": ("elementary effects of a whole range (μ*, with 95 % interval)", _MORRIS_COLUMNS, _digits),
     "latin-hypercube": ("PAWN indices", _PAWN_COLUMNS, _decimals),
@@ -267,7 +267,7 @@ def _index_parts(results: StudyResults, response: str, indices: pl.DataFrame) ->
         yield f"{response}: second-order Sobol indices (S2) of pairs of factors"
         pairs = sobol_interactions(results, response).sort("second", descending=True)
         yield from _shortened(_index_rows(pairs, _PAIR_COLUMNS, number), tuple(_PAIR_COLUMNS))
-    yield from index_remarks(results, indices)
+    yield from index_remarks(indices)
     yield ""
 
 
@@ -282,7 +282,7 @@ def _index_rows(
         number: Writes a number.
     """
 
-    def cell(value: bool | float | str | None, *ends: float | None) -> str:
+    def cell(value: Any, *ends: float | None) -> str:  # noqa: ANN401 - a number, a text or a truth value
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, str):

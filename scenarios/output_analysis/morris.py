@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from scenarios.output_analysis.point_values import bootstrap_weights, point_values
+from scenarios.output_analysis.point_values import point_values
 from scenarios.output_analysis.results import StudyResults
 from scenarios.studies.design import unit_design
 from scenarios.studies.settings import Factor
@@ -19,6 +19,7 @@ from scenarios.studies.settings import Factor
 Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95
+_RESAMPLES: Final = 1000
 
 
 def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
@@ -46,7 +47,9 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
     of_runs = morris_effects(shares, runs, factors)
     effects = of_runs.mean(axis=2)
     size = np.abs(effects).mean(axis=0)
-    low, high = np.percentile(bootstrap_weights(len(effects)) @ np.abs(effects), (2.5, 97.5), axis=0)
+    # A fixed seed, so that the same results always have the same intervals.
+    resamples = np.random.default_rng(0).integers(0, len(effects), (_RESAMPLES, len(effects)))
+    low, high = np.quantile(np.abs(effects)[resamples].mean(axis=1), (0.025, 0.975), axis=0)
     floor = noise_floors(of_runs, common=settings.common_random_numbers)
     units = [factor.unit for factor in factors]
     table = pl.DataFrame(

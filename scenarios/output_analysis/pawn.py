@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 _MOST_SLICES: Final = 10
 _POINTS_A_SLICE: Final = 10
-MIN_POINTS: Final = 50
+_MIN_POINTS: Final = 50
 """Points without which there are no indices: five slices of ten points each."""
 
 _PERMUTATIONS: Final = 200
@@ -45,10 +45,10 @@ def pawn_indices(results: StudyResults, response: str) -> pl.DataFrame:
     """
     means = point_values(results, response, "latin-hypercube", "sobol").mean(axis=1)
     settings = results.plan.settings
-    if len(means) < MIN_POINTS:
+    if len(means) < _MIN_POINTS:
         raise InputError(
-            f"PAWN indices need {MIN_POINTS} points or more (got {len(means)}): distributions of fewer than ten points in "
-            "each of five slices differ by chance"
+            f"PAWN indices need {_MIN_POINTS} points or more (got {len(means)}), five slices of ten each: "
+            "distributions of fewer points differ by chance"
         )
     shares = unit_design(settings.design, len(settings.factors), settings.seed)
     n_slices = min(_MOST_SLICES, len(means) // _POINTS_A_SLICE)

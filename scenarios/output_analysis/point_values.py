@@ -33,15 +33,14 @@ def point_values(results: StudyResults, response: str, *designs: str) -> Floats:
     rows = results.replications.filter(response=response)
     if rows.is_empty():
         raise InputError(f"there is no response {response!r}; there are {', '.join(results.plan.responses)}")
-    numbers = rows.group_by("point").len()["len"]
-    n_common = int(numbers.min())  # type: ignore[arg-type] - an integer
-    rows = rows.filter(pl.col("replication") < n_common)
+    numbers = rows.group_by("point").len()["len"].to_list()
+    rows = rows.filter(pl.col("replication") < min(numbers))
     if len(numbers) < len(results.plan.points) or rows["value"].null_count():
         raise InputError(
             f"{response} has no number in some replications, and an index computed around them would be wrong; "
             "choose a response that always has one, or narrower factors"
         )
-    return rows.sort("point", "replication")["value"].to_numpy().reshape(-1, n_common)
+    return rows.sort("point", "replication")["value"].to_numpy().reshape(len(numbers), -1)
 
 
 def noise_share(values: Floats) -> float:
@@ -54,15 +53,8 @@ def noise_share(values: Floats) -> float:
         NaN for a single replication, or where the means do not vary.
     """
     n = values.shape[1]
-    between = float(np.var(values.mean(axis=1), ddof=1))
+    between = float(np.var(np.mean(values, axis=1), ddof=1))
     if n == 1 or between == 0:
         return float("nan")
-    return min(float(np.var(values, axis=1, ddof=1).mean()) / n / between, 1.0)
-
-
-def bootstrap_weights(n: int, n_resamples: int = 1000) -> Floats:
-    """Return weights of n rows in resamples with replacement, resamples × rows; each sums to 1.
-
-    A fixed seed, so that the same results always have the same intervals.
-    """
-    return np.asarray(np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), n_resamples) / n)
+    within = float(np.mean(np.var(values, axis=1, ddof=1)))
+    return float(min(within / n / between, 1.0))

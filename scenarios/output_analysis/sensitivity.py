@@ -65,11 +65,10 @@ def all_indices(results: StudyResults) -> pl.DataFrame:
     return pl.concat(tables, how="vertical_relaxed") if tables else pl.DataFrame()
 
 
-def index_remarks(results: StudyResults, indices: pl.DataFrame) -> list[str]:
+def index_remarks(indices: pl.DataFrame) -> list[str]:
     """Say what a reader of indices should know, in sentences without their full stops.
 
     Args:
-        results: Results of the study.
         indices: As of :func:`ranked_indices`.
     """
     remarks = []

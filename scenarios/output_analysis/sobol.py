@@ -4,15 +4,18 @@ The mean response at a point is known from a few replications only. So every pro
 products of a replication with itself: its expectation is then that of the true means, with common random numbers as
 well as without. Left in, the noise would be added to the variance, and every factor would seem to interact.
 
-Two things are random: the base samples, and the random numbers of the replications. The variance by base samples is
-that of a bootstrap. Under common random numbers replication r has the same numbers at every point, so that resampling
-points does not show what other numbers would have given; the variance by replications is that of a jackknife that
-leaves out one replication at all points (a bootstrap of R replications would be too narrow by (R − 1)/R, and draw the
-same one twice). Without common random numbers, points are resampled with their own random numbers, and that is all.
+Two things are random: the base samples, and the random numbers of the replications. Intervals are of a bootstrap that
+draws both anew. Base samples are resampled. Under common random numbers replication r has the same numbers at every
+point, so that other numbers would move all points together: each resample moves the means of all points by one random
+combination of the deviations of the replications, with the variance of a mean and the tails of Student's t. (Resampled
+as they are, a few replications would vary too little, by (R − 1)/R and without these tails.) Without common random
+numbers each point is resampled with its own noise, and nothing more is needed.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -21,14 +24,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scenarios.errors import InputError
-from scenarios.output_analysis.point_values import bootstrap_weights, noise_share, point_values
+from scenarios.output_analysis.point_values import noise_share, point_values
 from scenarios.output_analysis.results import StudyResults
 
 Floats = NDArray[np.float64]
 
-_LEVEL: Final = 0.95
+_RESAMPLES: Final = 1000
+_ENDS: Final = (0.025, 0.975)
 _MOST_GROUPS: Final = 20
-"""Groups of replications that the jackknife leaves out, one after the other."""
+"""Groups of replications whose means are combined."""
 
 _MIN_SAMPLES: Final = 8
 """Base samples of the shortest part of the design in which convergence is shown."""
@@ -136,10 +140,10 @@ def _columns(results: StudyResults, runs: Floats) -> dict[str, dict[str, Floats]
     """Each kind of index with the ends of its interval."""
     settings = results.plan.settings
     estimates = sobol_shares(runs, len(settings.factors))
-    half = half_widths(runs, len(settings.factors), common=settings.common_random_numbers)
+    ends = sobol_intervals(runs, len(settings.factors), common=settings.common_random_numbers)
     return {
-        name: {name: each, f"{name}_low": each - width, f"{name}_high": each + width}
-        for name, each, width in zip(Shares._fields, estimates, half, strict=True)
+        name: {name: each, f"{name}_low": low, f"{name}_high": high}
+        for name, each, low, high in zip(Shares._fields, estimates, *ends, strict=True)
     }
 
 
@@ -163,37 +167,59 @@ def sobol_shares(runs: Floats, n_factors: int) -> Shares:
     return _weighted(_rows(runs, n_factors), np.full(len(runs), 1 / len(runs)))
 
 
-def half_widths(runs: Floats, n_factors: int, *, common: bool) -> Shares:
-    """Return half-widths of 95 % intervals of Sobol indices.
+def sobol_intervals(runs: Floats, n_factors: int, *, common: bool) -> tuple[Shares, Shares]:
+    """Return the ends of 95 % bootstrap intervals of Sobol indices.
 
-    The variances by base samples (bootstrap) and by replications (jackknife) are added, and the quantile is that of
-    Student's t with the degrees of freedom of F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110–114. Resampling of
-    points and draws that cross: A. B. Owen, Annals of Applied Statistics 1 (2007) 386–411.
+    Percentiles over resamples of the base samples and, with common random numbers, of the random numbers. Sources: A.
+    B. Owen, Annals of Applied Statistics 1 (2007) 386–411, for resampling both of two factors that cross; C. F. J. Wu,
+    Annals of Statistics 14 (1986) 1261–1295, for random combinations of deviations.
 
     Args:
         runs: As of :func:`sobol_shares`.
         n_factors: Number of factors.
         common: Whether replication r has the same random numbers at all points.
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415 - workers that only simulate must not wait for it
 
-    n, _, n_replications = runs.shape
-    resampled = _weighted(_rows(runs, n_factors), bootstrap_weights(n))
-    n_groups = min(n_replications, _MOST_GROUPS) if common else 1
-    groups = np.array_split(np.arange(n_replications), n_groups)
-    without = [sobol_shares(np.delete(runs, group, axis=2), n_factors) for group in groups if n_groups > 1]
-    half = []
-    for place, draws in enumerate(resampled):
-        # Without the resamples in which the response did not vary.
-        known = draws[~np.isnan(draws).any(axis=1)]
-        by_samples = np.var(known, axis=0) if len(known) else np.full(draws.shape[1], np.nan)
-        by_draws = np.var([each[place] for each in without], axis=0) * (n_groups - 1) if without else 0.0 * by_samples
-        with np.errstate(invalid="ignore", divide="ignore"):
-            df = (by_samples + by_draws) ** 2 / (by_samples**2 / (n - 1) + by_draws**2 / max(n_groups - 1, 1))
-        # An index that is exactly 0 in all resamples has no degrees of freedom.
-        quantile = stdtrit(np.where(df > 0, df, 1.0), 0.5 + _LEVEL / 2)
-        half.append(quantile * np.sqrt(by_samples + by_draws))
-    return Shares(*half)
+    Returns:
+        Lower and upper ends; NaN where the indices are.
+    """
+    # A fixed seed, so that the same results always have the same intervals.
+    rng, rows, n = np.random.default_rng(0), _rows(runs, n_factors), len(runs)
+    weights = rng.multinomial(n, np.full(n, 1 / n), _RESAMPLES) / n
+    if common and runs.shape[2] > 1:
+        moved = zip(weights, _moved(runs, n_factors, rows, rng), strict=True)
+        draws = Shares(*map(np.array, zip(*(_weighted(each, of_rows) for of_rows, each in moved), strict=True)))
+    else:
+        draws = _weighted(rows, weights)
+    unknown = np.isnan(_weighted(rows, np.full(n, 1 / n)).total).any()
+    # Without the resamples in which the response did not vary.
+    known = ~np.isnan(draws.total).any(axis=1)
+    low, high = (
+        [np.full(each.shape[1], np.nan) if unknown else np.quantile(each[known], end, axis=0) for each in draws]
+        for end in _ENDS
+    )
+    return Shares(*low), Shares(*high)
+
+
+def _moved(runs: Floats, n_factors: int, rows: _Rows, rng: np.random.Generator) -> Iterator[_Rows]:
+    """Terms of the estimators as other random numbers might have given them.
+
+    Args:
+        runs: As of :func:`sobol_shares`, of two replications or more.
+        n_factors: Number of factors.
+        rows: The terms of these runs.
+        rng: Draws the combinations.
+    """
+    groups = np.array_split(runs, min(runs.shape[2], _MOST_GROUPS), axis=2)
+    # Deviations of means of many replications stand for as many single ones, and take less time.
+    means = [group.mean(axis=2, keepdims=True) for group in groups]
+    mean, n = runs.mean(axis=2, keepdims=True), len(groups)
+    apart = [(each - mean) / math.sqrt(n * (n - 1)) for each in means]
+    noise = [biased - each for biased, each in zip(_rows(mean, n_factors), rows, strict=True)]
+    for _ in range(_RESAMPLES):
+        factors = rng.normal(size=n) / math.sqrt(rng.chisquare(n - 1) / (n - 1))
+        # Added one by one, so that points with equal responses stay equal to the last digit.
+        other = sum((factor * each for factor, each in zip(factors, apart, strict=True)), mean)
+        yield _Rows(*(each - bias for each, bias in zip(_rows(other, n_factors), noise, strict=True)))
 
 
 class _Rows(NamedTuple):

@@ -35,8 +35,8 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per point and response: ``n`` numbers, ``n_missing``, ``mean``, ``sd``, ``se`` of the mean and the ends
         ``ci_low`` and ``ci_high`` of its 95 % interval: Wilson's of values that are all 0 or 1, a score interval of
-        rare events, otherwise Student's t (:func:`.mean_intervals`); null where there are fewer than two values, or they
-        are the same in all replications.
+        rare events, otherwise Student's t (:func:`.mean_intervals`); null for fewer than two values, or where all are
+        one number other than 0 and 1.
 
     >>> of_two = {"point": [0, 0], "replication": [0, 1], "response": "held", "value": [1.0, 3.0]}
     >>> means(pl.DataFrame(of_two)).select("n", "mean", "se").row(0)
@@ -53,9 +53,8 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
         high=value.max(),
         is_binary=value.is_in([0.0, 1.0]).all(),
     )
-    names = ("n", "mean", "sd", "low", "high")
-    columns = (table[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names)
-    low, high = mean_intervals(Sample(*columns, table["is_binary"].to_numpy()))
+    n, mean, sd, low, high = table.select(pl.col("n", "mean", "sd", "low", "high").cast(pl.Float64)).to_numpy().T
+    low, high = mean_intervals(Sample(n, mean, sd, low, high, table["is_binary"].to_numpy()))
     ends = {"ci_low": pl.Series(low).fill_nan(None), "ci_high": pl.Series(high).fill_nan(None)}
     return table.with_columns(**ends).drop("low", "high", "is_binary")
 
@@ -167,8 +166,8 @@ def precision_remarks(replications: pl.DataFrame, settings: PrecisionSettings) -
             remark += f" {settings.max:,} replications"
             if n_constant:
                 remark += (
-                    f"; at {n_constant:,} of these all values are the same, so that nothing is known of their precision, "
-                    "and no target can be met: take such a response out of `precision`, or raise `max`"
+                    f"; at {n_constant:,} of these all values are the same, which meets no target, because others may "
+                    "be rare: raise `max`, or take a response that cannot vary out of `precision`"
                 )
             remarks.append(remark)
     return remarks

@@ -116,9 +116,7 @@ def running_sample(values: Floats) -> Sample:
         mean = np.cumsum(apart) / n
         variance = np.maximum(np.cumsum(apart**2) - n * mean**2, 0.0) / (n - 1)
     binary = np.logical_and.accumulate(~known | (values == 0) | (values == 1)) & (n > 0)
-    return Sample(
-        n, mean + origin, np.sqrt(variance), np.fmin.accumulate(values), np.fmax.accumulate(values), binary
-    )
+    return Sample(n, mean + origin, np.sqrt(variance), np.fmin.accumulate(values), np.fmax.accumulate(values), binary)
 
 
 def running_exceptions(values: Floats) -> NDArray[np.int64]:

@@ -137,7 +137,7 @@ def _tornado(results: StudyResults, response: str) -> _Drawn:
     return _Drawn(tornado_chart(bars, response), f"Changes of {response}: {changes}")
 
 
-def _of_indices(results: StudyResults, response: str, name: str) -> Finding:
+def _of_indices(results: StudyResults, response: str, name: str) -> Finding | None:
     """Draw Sobol indices or elementary effects, with the numbers for the table below the chart.
 
     Args:
@@ -151,7 +151,8 @@ def _of_indices(results: StudyResults, response: str, name: str) -> Finding:
         indices = ranked_indices(results, response)
     except InputError as error:
         return Finding(form, None, str(error))
-    assert indices is not None  # of these designs there are indices, or an error
+    if indices is None:
+        return None
     known = indices.with_columns(pl.selectors.float().fill_nan(None))
     rows = known.to_dicts()
     sizes = "; ".join(f"{row['factor']} {write(row[size])}" for row in rows)
@@ -159,11 +160,13 @@ def _of_indices(results: StudyResults, response: str, name: str) -> Finding:
         form,
         chart_of(draw(indices), name, f"{title}: {sizes}"),
         indices=rows,
-        remarks=index_remarks(results, indices),
+        remarks=index_remarks(indices),
     )
     if form != "Sobol indices":
         return found
-    pairs = sobol_interactions(results, response).sort("second", descending=True).to_dicts() if design.second_order else ()
+    pairs = (
+        sobol_interactions(results, response).sort("second", descending=True).to_dicts() if design.second_order else ()
+    )
     table = sobol_convergence(results, response)
     if table["samples"].n_unique() == 1 or rows[0]["total"] is None:
         return replace(found, pairs=pairs)
@@ -187,7 +190,7 @@ def _with_pawn(found: Finding, results: StudyResults, response: str) -> Finding:
         return replace(found, remarks=[str(error)])
     if indices is None:
         return found
-    return replace(found, indices=indices.to_dicts(), remarks=index_remarks(results, indices))
+    return replace(found, indices=indices.to_dicts(), remarks=index_remarks(indices))
 
 
 def _grid(means: pl.DataFrame, factors: Sequence[str], response: str) -> _Drawn:
@@ -232,7 +235,8 @@ def metamodel(results: StudyResults, response: str) -> Metamodel | None:
         response: Name of the response.
     """
     settings = results.plan.settings
-    if settings.design.kind in _WITHOUT_METAMODEL or len(settings.factors) < 2 or len(results.plan.loaded.scenarios) > 1:  # noqa: PLR2004 - a curve says it
+    is_meant_for_it = settings.design.kind not in _WITHOUT_METAMODEL and len(results.plan.loaded.scenarios) == 1
+    if not is_meant_for_it or len(settings.factors) < 2:  # noqa: PLR2004 - a curve says it
         return None
     try:
         model = fit_metamodel(results, response)

@@ -11,15 +11,15 @@ import pytest
 from made_up_studies import results_of
 
 from scenarios.errors import InputError
-from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.morris import morris_effects, morris_indices, noise_floors
 from scenarios.output_analysis.pawn import dummy_medians, pawn_indices, pawn_shares
+from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.sensitivity import all_indices, index_remarks, ranked_indices
 from scenarios.output_analysis.sobol import (
-    half_widths,
     sobol_convergence,
     sobol_indices,
     sobol_interactions,
+    sobol_intervals,
     sobol_shares,
 )
 from scenarios.studies.design import unit_design
@@ -109,15 +109,16 @@ def test_the_total_index_of_an_inert_factor_of_a_noisy_model_covers_zero():
     """With noise of a third of the variance an inert factor's mean total index is 0, and its intervals hold 0.
 
     Of a linear model, whose two other factors share the variance 4 : 1, 200 times over with 128 base points and five
-    replications: the mean within 3 standard errors, and 95 % of the intervals, within 3 standard errors. Uncorrected, the index is
-    the noise's share of what it is held against, σ²/5 / (σ²/5 + variance), in every one of them.
+    replications: the mean within 3 standard errors, and 95 % of the intervals, within 3 standard errors. Uncorrected,
+    the index is the noise's share of what it is held against, σ²/5 / (σ²/5 + variance), in every one of them.
     """
     rng, found, covered = np.random.default_rng(8), [], 0
     x = shares("saltelli", 128, 3)
     for _ in range(200):
         runs = (2 * x[:, 0] + x[:, 1])[:, None] + rng.normal(0, math.sqrt(5 / 12 / 3), (len(x), 5))
         total = sobol_shares(runs.reshape(128, 5, 5), 3).total[2]
-        covered += abs(total) <= half_widths(runs.reshape(128, 5, 5), 3, common=False).total[2]
+        low, high = sobol_intervals(runs.reshape(128, 5, 5), 3, common=False)
+        covered += low.total[2] <= 0 <= high.total[2]
         found.append(total)
     assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(200)
     assert covered / 200 > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 200)
@@ -188,7 +189,7 @@ def test_effects_in_values_have_a_unit(factor: Factor, unit: str, share: float):
 
 
 @pytest.mark.parametrize("common", [True, False])
-def test_noise_exceeds_its_floor_in_five_percent_of_studies(common: bool):
+def test_noise_exceeds_its_floor_in_five_percent_of_studies(*, common: bool):
     """Of 4,000 factors without effect on the mean 5 % are above the floor, within 3 standard errors, or fewer.
 
     With common random numbers the effect of a replication is the same in all trajectories, which is the worst case;
@@ -215,7 +216,7 @@ def test_factors_below_the_noise_are_named():
         results = results_of(changes, response, n)
         table = ranked_indices(results, "held")
         assert table is not None
-        assert remark in "\n".join(index_remarks(results, table))
+        assert remark in "\n".join(index_remarks(table))
         assert table["above_noise"].to_list() == ([True, False] if n == 3 else [None, None])
     assert all_indices(results)["response"].to_list() == ["held", "held"]
 
@@ -287,13 +288,13 @@ def saltelli_results(n: int, *, common: bool = True, samples: int = 32, second_o
 
 
 def test_one_replication_needs_common_random_numbers():
-    """Without them its noise looks like interactions, and is refused; with them the reader is told what is described."""
+    """Without them its noise looks like interactions, and is refused; with them a remark says what is described."""
     with pytest.raises(InputError, match="with one replication and `common_random_numbers: false`"):
         sobol_indices(saltelli_results(1, common=False), "held")
     assert sobol_indices(saltelli_results(3, common=False), "held").height == 2
     for n, is_said in ((1, True), (3, False)):
         results = saltelli_results(n)
-        remarks = index_remarks(results, sobol_indices(results, "held"))
+        remarks = index_remarks(sobol_indices(results, "held"))
         assert ("one draw of random numbers" in " ".join(remarks)) is is_said
 
 
@@ -302,10 +303,8 @@ def test_intervals_are_wider_by_what_other_random_numbers_would_give():
     results = saltelli_results(3, samples=128)
     table = sobol_indices(results, "held")
     runs = results.replications["value"].to_numpy().reshape(128, 4, 3)
-    of_mean = half_widths(runs.mean(axis=2, keepdims=True), 2, common=True)
-    width = (table["first_high"] - table["first_low"]).to_numpy() / 2
-    assert width == pytest.approx(half_widths(runs, 2, common=True).first)
-    assert (width > 1.1 * of_mean.first).all()
+    low, high = sobol_intervals(runs.mean(axis=2, keepdims=True), 2, common=True)
+    assert ((table["first_high"] - table["first_low"]).to_numpy() > 1.1 * (high.first - low.first)).all()
 
 
 def test_second_order_indices_need_their_blocks():
@@ -326,7 +325,9 @@ def test_convergence_ends_with_the_indices_of_all_samples():
     assert table["samples"].unique().to_list() == [8, 16, 32]
     last = table.filter(samples=32).drop("samples")
     assert last.equals(sobol_indices(results, "held").drop("noise"))
-    widths = table.with_columns(width=pl.col("total_high") - pl.col("total_low")).group_by("samples").agg(pl.max("width"))
+    widths = (
+        table.with_columns(width=pl.col("total_high") - pl.col("total_low")).group_by("samples").agg(pl.max("width"))
+    )
     assert widths.sort("samples")["width"].is_sorted(descending=True)
 
 
