@@ -213,7 +213,8 @@ def _interval(row: dict[str, Any]) -> str:
 
 
 def _decimals(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    # Rounded first: -0.0004 becomes 0.000, as a minus before zeros means nothing.
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 _SOBOL_COLUMNS: Final = {

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95
 _RESAMPLES: Final = 1000
+_ROUNDING: Final = 1e-12
 
 
 def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
@@ -46,7 +47,7 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
     shares = unit_design(settings.design, len(factors), settings.seed)
     of_runs = morris_effects(shares, runs, factors)
     effects = of_runs.mean(axis=2)
-    size = np.abs(effects).mean(axis=0)
+    size, sd = np.abs(effects).mean(axis=0), effects.std(axis=0, ddof=1)
     # A fixed seed, so that the same results always have the same intervals.
     resamples = np.random.default_rng(0).integers(0, len(effects), (_RESAMPLES, len(effects)))
     low, high = np.quantile(np.abs(effects)[resamples].mean(axis=1), (0.025, 0.975), axis=0)
@@ -59,7 +60,8 @@ def morris_indices(results: StudyResults, response: str) -> pl.DataFrame:
             "mean_absolute_low": low,
             "mean_absolute_high": high,
             "mean": effects.mean(axis=0),
-            "sd": effects.std(axis=0, ddof=1),
+            # Of equal effects rounding leaves a little.
+            "sd": np.where(sd > _ROUNDING * size, sd, 0.0),
             "noise_floor": floor,
             "above_noise": size > floor,
             "unit": [name for name, _ in units],

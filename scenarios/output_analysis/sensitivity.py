@@ -88,6 +88,8 @@ def index_remarks(indices: pl.DataFrame) -> list[str]:
     elif indices["above_noise"].null_count():
         remarks.append("with one replication the noise is not known, so effects cannot be compared with it")
     elif not indices["above_noise"].all():
-        names = indices.filter(~pl.col("above_noise"))["factor"]
-        remarks.append(f"not distinguishable from noise: {', '.join(names)}")
+        names = ", ".join(indices.filter(~pl.col("above_noise"))["factor"])
+        is_pawn = "median" in indices.columns
+        same_as = "a factor without effect by so few points" if is_pawn else "noise"
+        remarks.append(f"not distinguishable from {same_as}: {names}")
     return remarks

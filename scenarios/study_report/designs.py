@@ -39,6 +39,13 @@ Form = Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid"
 Rows = Sequence[dict[str, Any]]
 
 
+class Convergence(NamedTuple):
+    """Sobol indices by the number of base samples, factor by factor: those of the chart, and the numbers of all."""
+
+    chart: Chart
+    rows: Rows
+
+
 @dataclass(frozen=True)
 class Finding:
     """A response in the form that suits the design.
@@ -49,7 +56,7 @@ class Finding:
         problem: Why not.
         indices: Sensitivity indices, the most important factor first.
         pairs: Second-order Sobol indices, likewise.
-        convergence: Sobol indices by the number of base samples; None where there is one number only.
+        convergence: Sobol indices by the number of base samples; None where there are too few to compare.
         remarks: What to know about the indices, in sentences without their full stops.
     """
 
@@ -58,7 +65,7 @@ class Finding:
     problem: str = ""
     indices: Rows = ()
     pairs: Rows = ()
-    convergence: Chart | None = None
+    convergence: Convergence | None = None
     remarks: Sequence[str] = ()
 
 
@@ -173,7 +180,8 @@ def _of_indices(results: StudyResults, response: str, name: str) -> Finding | No
     most = [row["factor"] for row in rows[:_MOST_SCATTERED]]
     drawn = convergence_chart(table, most)
     title = f"Sobol indices of {', '.join(most)} by the number of base samples"
-    return replace(found, pairs=pairs, convergence=chart_of(drawn, f"{name}n", title))
+    by_factor = table.sort("factor", "samples").to_dicts()
+    return replace(found, pairs=pairs, convergence=Convergence(chart_of(drawn, f"{name}n", title), by_factor))
 
 
 def _with_pawn(found: Finding, results: StudyResults, response: str) -> Finding:
