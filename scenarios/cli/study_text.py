@@ -8,16 +8,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, digits, page, shortened, table
 from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
 from scenarios.output_analysis.sobol import sobol_interactions
 from scenarios.power import SampleSize
 from scenarios.warm_up import WarmUp
-
-_MOST_ROWS: Final = 60
-"""Rows of a table that are printed; the files have all of them."""
 
 _DAY_HOURS: Final = 24
 
@@ -68,7 +65,7 @@ def comparison_text(
         (
             row["response"],
             f"{row['n']:,}",
-            *(_digits(row[name]) for name in ("mean_a", "mean_b", "difference")),
+            *(digits(row[name]) for name in ("mean_a", "mean_b", "difference")),
             _interval(row),
             "–" if row["variance_saved"] is None else f"{row['variance_saved']:.0%}",
         )
@@ -77,6 +74,7 @@ def comparison_text(
     yield table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction"))
     yield ""
     yield f"difference: {b} minus {a}, replication by replication with common random numbers"
+    yield from _constant_lines(differences)
     if remark:
         yield alert(remark)
     if folder is not None:
@@ -177,30 +175,27 @@ def _mean_parts(results: StudyResults, names: Sequence[str]) -> Parts:
     varied = [*(["scenario"] if len(results.plan.loaded.scenarios) > 1 else []), *factors]
     # The last part of a path is enough to know a factor by, and the whole would make the table too wide.
     header = ("response", *(path.rsplit(".", 1)[-1] for path in varied), "n", "mean", "95 % interval")
-    yield from _shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
+    yield from shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
+    yield from _constant_lines(summary)
+
+
+def _constant_lines(table: pl.DataFrame) -> Iterator[str]:
+    """Say why there is a dash for an interval although there are several replications.
+
+    Args:
+        table: Columns ``n`` and ``ci_low``.
+    """
+    # One replication has none anyway.
+    if table.filter(pl.col("n") > 1, pl.col("ci_low").is_null()).height:
+        yield "– for an interval: the number is the same in all replications; how rarely it is another is not known"
 
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
-    return (_digits(row[name]) if isinstance(row[name], float) else str(row[name]) for name in names)
+    return (digits(row[name]) if isinstance(row[name], float) else str(row[name]) for name in names)
 
 
 def _mean_cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{row['n']:,}", _digits(row["mean"]), _interval(row)
-
-
-def _digits(value: float | None) -> str:
-    """Write a number with four significant digits, and no commas: users copy these numbers into files.
-
-    Args:
-        value: The number; None is written as a dash.
-
-    >>> _digits(0.0123456), _digits(123456.7), _digits(None)
-    ('0.01235', '123457', '–')
-    """
-    if value is None:
-        return "–"
-    # Beyond 1e15 a float has no exact units any more.
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
+    return f"{row['n']:,}", digits(row["mean"]), _interval(row)
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -209,7 +204,7 @@ def _interval(row: dict[str, Any]) -> str:
     >>> _interval({"ci_low": 0.5, "ci_high": 1.25})
     '[0.5, 1.25]'
     """
-    return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
+    return "–" if row["ci_low"] is None else f"[{digits(row['ci_low'])}, {digits(row['ci_high'])}]"
 
 
 def _decimals(value: float | None) -> str:
@@ -245,7 +240,7 @@ _PAWN_COLUMNS: Final = {
 }
 _INDEX_TABLES: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]], Callable[[float | None], str]]]] = {
     "saltelli": ("Sobol indices, first-order (S1) and total (ST), with 95 % intervals", _SOBOL_COLUMNS, _decimals),
-    "morris": ("elementary effects of a whole range (μ*, with 95 % interval)", _MORRIS_COLUMNS, _digits),
+    "morris": ("elementary effects of a whole range (μ*, with 95 % interval)", _MORRIS_COLUMNS, digits),
     "latin-hypercube": ("PAWN indices", _PAWN_COLUMNS, _decimals),
     "sobol": ("PAWN indices", _PAWN_COLUMNS, _decimals),
 }
@@ -263,11 +258,11 @@ def _index_parts(results: StudyResults, response: str, indices: pl.DataFrame) ->
     design = results.plan.settings.design
     name, columns, number = _INDEX_TABLES[design.kind]
     yield f"{response}: {name}"
-    yield from _shortened(_index_rows(indices, columns, number), tuple(columns))
+    yield from shortened(_index_rows(indices, columns, number), tuple(columns))
     if design.second_order:
         yield f"{response}: second-order Sobol indices (S2) of pairs of factors"
         pairs = sobol_interactions(results, response).sort("second", descending=True)
-        yield from _shortened(_index_rows(pairs, _PAIR_COLUMNS, number), tuple(_PAIR_COLUMNS))
+        yield from shortened(_index_rows(pairs, _PAIR_COLUMNS, number), tuple(_PAIR_COLUMNS))
     yield from index_remarks(indices)
     yield ""
 
@@ -320,7 +315,7 @@ def _estimate_parts(results: StudyResults) -> Parts:
         if len(results.plan.points) > 1:
             number = int(rows.item(0, "point"))
             yield f"point {number}: {_place(results, number)}"
-        yield from _shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
+        yield from shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
         yield (
             f"n = {max(rows['n'].to_list()):,}; ± is the Monte-Carlo standard error; 'bias-eliminated' is the coverage "
             "of the mean estimate (Morris et al. 2019); 'nonrobust' is the same for standard errors that treat all "
@@ -366,19 +361,6 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
         share("rejected"),
         f"{cell('mean_z', '+.2f')} ± {cell('mean_z_mcse', '.2f')}",
     )
-
-
-def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
-    """A table of the first rows, and how many there are more.
-
-    Args:
-        rows: The cells.
-        header: Names of the columns.
-    """
-    yield table(rows[:_MOST_ROWS], header)
-    if len(rows) > _MOST_ROWS:
-        yield f"  … and {len(rows) - _MOST_ROWS:,} more"
-    yield ""
 
 
 def _failure_lines(results: StudyResults) -> Parts:

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scenarios.studies.intervals import Sample, mean_intervals, t_half_width
 from scenarios.studies.loading import ESTIMATES
-from scenarios.studies.mean_intervals import Sample, mean_intervals, t_half_width
 from scenarios.studies.precision import PrecisionSettings, is_response_met
 
 Floats = NDArray[np.float64]

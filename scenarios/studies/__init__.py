@@ -1,7 +1,7 @@
 """Many runs by design: what is varied, how often, and until when.
 
 Modules, in reading order: ``settings`` (what a study file holds), ``loading`` (files to checked studies), ``design``
-(design points), ``plan`` (points and replications), ``replication`` (one of them), ``mean_intervals`` and ``precision``
+(design points), ``plan`` (points and replications), ``replication`` (one of them), ``intervals`` and ``precision``
 (how many are enough), ``cost`` (how long it will take), ``execution`` (on which workers), ``running`` (all of them),
 ``folder`` (results, and how to resume).
 """

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from scenarios.studies.mean_intervals import mean_intervals, running_exceptions, running_sample
+from scenarios.studies.intervals import mean_intervals, running_exceptions, running_sample
 from simulator.settings.base import Positive, Settings
 
 Floats = NDArray[np.float64]

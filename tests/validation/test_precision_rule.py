@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scenarios.studies.mean_intervals import mean_intervals, running_sample
+from scenarios.studies.intervals import mean_intervals, running_sample
 from scenarios.studies.precision import Precision, PrecisionSettings, stopping_point
 
 N_STUDIES = 4000

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from scenarios.studies.mean_intervals import mean_intervals, running_exceptions, running_sample
+from scenarios.studies.intervals import mean_intervals, running_exceptions, running_sample
 from scenarios.studies.precision import Precision, PrecisionSettings, is_met, stopping_point
 
 
