@@ -30,7 +30,8 @@ def clustered(rng: np.random.Generator, n: int) -> np.ndarray:
 CASES: dict[str, tuple[Draw, float, dict[str, float]]] = {
     "Bernoulli .02": (lambda rng, n: (rng.random(n) < 0.02).astype(float), 0.02, {"absolute": 0.005}),
     "Bernoulli .02, relative": (lambda rng, n: (rng.random(n) < 0.02).astype(float), 0.02, {"relative": 0.5}),
-    "Bernoulli .98": (lambda rng, n: (rng.random(n) < 0.98).astype(float), 0.98, {"absolute": 0.01}),
+    "Bernoulli .02, loose": (lambda rng, n: (rng.random(n) < 0.02).astype(float), 0.02, {"absolute": 0.01}),
+    "Bernoulli .98": (lambda rng, n: (rng.random(n) < 0.98).astype(float), 0.98, {"absolute": 0.005}),
     "Poisson .05": (lambda rng, n: rng.poisson(0.05, n).astype(float), 0.05, {"absolute": 0.015}),
     "Poisson .5": (lambda rng, n: rng.poisson(0.5, n).astype(float), 0.5, {"relative": 0.2}),
     "share, mostly 0": (rare_share, 0.004, {"relative": 0.3}),
@@ -64,7 +65,10 @@ def by_t(values: np.ndarray, target: Precision, settings: PrecisionSettings) -> 
 @pytest.mark.validation
 @pytest.mark.parametrize("name", CASES)
 def test_intervals_at_the_stopping_point_keep_their_coverage(name: str):
-    """Over 4,000 studies 95 % of the intervals hold the true mean, within 3 standard errors of as many trials."""
+    """Over 4,000 studies 95 % of the intervals hold the true mean, within 3 standard errors of as many trials.
+
+    More where the target is so loose that a study ends with its tenth event.
+    """
     draw, truth, goal = CASES[name]
     target, rng = Precision(**goal), np.random.default_rng(20261130)
     settings = PrecisionSettings(precision={"x": target}, max=6000)
@@ -79,4 +83,5 @@ def test_intervals_at_the_stopping_point_keep_their_coverage(name: str):
         low_t, high_t = by_t(values, target, settings)
         before += bool(low_t <= truth <= high_t)
     print(f"\n{name}: {before / N_STUDIES:.4f} → {covered / N_STUDIES:.4f}, after {np.median(ends):.0f} replications")
-    assert abs(covered / N_STUDIES - 0.95) < 3 * math.sqrt(0.95 * 0.05 / N_STUDIES)
+    tolerance = 3 * math.sqrt(0.95 * 0.05 / N_STUDIES)
+    assert -tolerance < covered / N_STUDIES - 0.95 < (0.02 if "loose" in name else tolerance)
