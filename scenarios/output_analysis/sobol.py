@@ -172,9 +172,11 @@ def sobol_intervals(runs: Floats, n_factors: int, *, common: bool) -> tuple[Shar
 
     With common random numbers they are percentiles over resamples of base samples and random numbers. Otherwise, and
     for a single replication, they are Student's t times the standard error over resamples of the base samples, on
-    either side of the index: with few base samples, percentiles cover less. Sources: A. B. Owen, Annals of Applied Statistics 1 (2007) 386–411, for resampling
-    both of two factors that cross; C. F. J. Wu, Annals of Statistics 14 (1986) 1261–1295, for random combinations of
-    deviations; T. Hesterberg, The American Statistician 69 (2015) 371–386, for the bootstrap's width in small samples.
+    either side of the index: with few base samples, percentiles cover less.
+
+    Sources: A. B. Owen, Annals of Applied Statistics 1 (2007) 386–411, for resampling both of two factors that cross;
+    C. F. J. Wu, Annals of Statistics 14 (1986) 1261–1295, for random combinations of deviations; T. Hesterberg, The
+    American Statistician 69 (2015) 371–386, for the width of bootstrap intervals in small samples.
 
     Args:
         runs: As of :func:`sobol_shares`.

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from scenarios.output_analysis.results import REPLICATIONS_SCHEMA
-from scenarios.output_analysis.summary import differences, estimates, means, ranks
+from scenarios.output_analysis.summary import differences, estimates, means, precision_remarks, ranks
+from scenarios.studies.precision import Precision, PrecisionSettings
 
 RNG = np.random.default_rng(8)
 N = 40
@@ -125,3 +126,16 @@ def test_ranks_are_those_of_the_normal_distribution_and_need_a_truth():
     found = ranks(data, ["x", "y", "z"])
     assert {point: list(terms) for point, terms in found.items()} == {0: ["x"]}
     np.testing.assert_allclose(found[0]["x"], stats.norm.cdf(b, 0.4, se))
+
+
+def test_targets_that_were_not_met_are_remarked():
+    """A response that never varied is named, with what to do; one whose target is met is not."""
+    goals = {"never": Precision(absolute=1.0), "known": Precision(absolute=1.0), "noisy": Precision(absolute=0.01)}
+    settings = PrecisionSettings(precision=goals, max=40)
+    values = {"never": np.zeros(N), "known": RNG.normal(5.0, 1.0, N), "noisy": RNG.normal(5.0, 1.0, N)}
+    never, noisy = precision_remarks(table(**{name: {0: each} for name, each in values.items()}), settings)
+    assert never.startswith(
+        "never: the target precision is not met at 1 of 1 design points after 40 replications; at 1"
+    )
+    assert "take a response that cannot vary out of `precision`" in never
+    assert noisy == "noisy: the target precision is not met at 1 of 1 design points after 40 replications"
