@@ -79,9 +79,8 @@ def mean_intervals(sample: Sample) -> tuple[Floats, Floats]:
 
     >>> one = lambda *values: np.array(values, dtype=float)
     >>> rare = Sample(one(100), one(0.02), one(0.1407), one(0), one(1), np.array([True]))
-    >>> low, high = mean_intervals(rare)
-    >>> round(low[0], 4), round(high[0], 4)
-    (0.0055, 0.07)
+    >>> np.round(mean_intervals(rare), 4).tolist()
+    [[0.0055], [0.07]]
     """
     half = t_half_width(sample.n, sample.sd)
     low, high = sample.mean - half, sample.mean + half

@@ -4,6 +4,9 @@ The intervals of a study that stops at the first narrow one are too narrow: it s
 small. So when the target is first met, a quarter more replications are made, which do not depend on the stopping, and
 the target must be met by all of them together (the looking ahead of K. Hoad, S. Robinson and R. Davies, Journal of the
 Operational Research Society 61 (2010) 1632–1644, in proportion).
+
+Values that are all the same have no spread, and yet do not prove that there is none: a rare event may not have been
+seen. So nothing stops before ten values differ from the most frequent one.
 """
 
 from __future__ import annotations
@@ -63,6 +66,9 @@ class Precision(Settings):
 
 class PrecisionSettings(Settings):
     """Replications until responses reach their target precision.
+
+    No target is met before ten values differ from the most frequent one: a response that does not vary runs to the
+    maximum.
 
     Args:
         precision: Target precision of some responses, by name; all of them must be met.
