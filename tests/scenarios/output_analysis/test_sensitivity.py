@@ -307,6 +307,13 @@ def test_intervals_are_wider_by_what_other_random_numbers_would_give():
     assert ((table["first_high"] - table["first_low"]).to_numpy() > 1.1 * (high.first - low.first)).all()
 
 
+def test_points_are_averaged_over_the_replications_that_all_have():
+    """Replication r has the same random numbers at all points: what one point has beyond the others is left out."""
+    three, two = saltelli_results(3), saltelli_results(2)
+    runs = [three._runs[0], *two._runs[1:]]
+    assert sobol_indices(StudyResults(three.plan, runs), "held").equals(sobol_indices(two, "held"))
+
+
 def test_second_order_indices_need_their_blocks():
     """The product of two factors has its share; a design without the blocks says how to get them."""
     table = sobol_interactions(saltelli_results(3, samples=1024, second_order=True), "held")
