@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from scenarios.studies.intervals import Sample, mean_intervals, t_half_width
+from scenarios.studies.intervals import ROUNDING, Sample, mean_intervals, t_half_width
 from scenarios.studies.loading import ESTIMATES
 from scenarios.studies.precision import PrecisionSettings, is_response_met
 
@@ -83,7 +83,8 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
         n=pl.len(),
         difference=gap.mean(),
         se=gap.std() / pl.len().sqrt(),
-        varies=gap.min() < gap.max(),
+        varies=gap.max() - gap.min()
+        > ROUNDING * pl.max_horizontal(pl.col("value").abs().max(), pl.col("base").abs().max()),
         variance_saved=pl.when(apart > 0).then(1 - gap.var() / apart),
     )
     n, sd = table["n"].to_numpy().astype(np.float64), (table["se"] * table["n"].sqrt()).fill_null(np.nan).to_numpy()
@@ -160,7 +161,8 @@ def precision_remarks(replications: pl.DataFrame, settings: PrecisionSettings) -
         points = replications.filter(response=name).partition_by("point")
         values = [point["value"].fill_null(np.nan).to_numpy() for point in points]
         unmet = [each for each in values if not is_response_met(each, target)[-1]]
-        n_constant = sum(bool(np.nanmin(each) == np.nanmax(each)) for each in unmet if not np.isnan(each).all())
+        known = [each[~np.isnan(each)] for each in unmet if not np.isnan(each).all()]
+        n_constant = sum(bool(np.ptp(each) <= ROUNDING * np.abs(each).max()) for each in known)
         if unmet:
             remark = f"{name}: the target precision is not met at {len(unmet):,} of {len(values):,} design points after"
             remark += f" {settings.max:,} replications"

@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 
 _LEVEL: Final = 0.95
 
+ROUNDING: Final = 1e-12
+"""Spread relative to the values, up to which they are the same: sums in another order differ in the last digits."""
+
 
 class Sample(NamedTuple):
     """Summaries of values; arrays of one shape, with an element for each sample.
@@ -90,7 +93,7 @@ def mean_intervals(sample: Sample) -> tuple[Floats, Floats]:
         upper = sample.mean + shift + np.sqrt(half**2 + shift**2)
         # The product of the ends is the square of the mean; the difference would lose digits near 0.
         low, high = np.where(rare, sample.mean**2 / upper, low), np.where(rare, upper, high)
-    constant = sample.low == sample.high
+    constant = sample.high - sample.low <= ROUNDING * np.maximum(np.abs(sample.low), np.abs(sample.high))
     low, high = np.where(constant, np.nan, low), np.where(constant, np.nan, high)
     binary = sample.is_binary & (sample.n > 1)
     of_share = wilson_interval(np.where(binary, np.rint(sample.mean * sample.n), 0), np.where(binary, sample.n, 0))
