@@ -9,11 +9,13 @@ from .errors import (
     ScenarioError as ScenarioError,
     UndefinedMeasureError as UndefinedMeasureError,
 )
+from .output_analysis.morris import morris_indices as morris_indices
+from .output_analysis.pawn import pawn_indices as pawn_indices
 from .output_analysis.results import StudyResults as StudyResults
-from .output_analysis.sensitivity import (
-    morris_indices as morris_indices,
-    pawn_indices as pawn_indices,
+from .output_analysis.sobol import (
+    sobol_convergence as sobol_convergence,
     sobol_indices as sobol_indices,
+    sobol_interactions as sobol_interactions,
 )
 from .power import (
     ExperimentPower as ExperimentPower,

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scenarios.errors import InputError
 from scenarios.run.pools import ExecutorChoice
 from scenarios.scenario import Scenario
 from scenarios.studies.execution import Execution, Progress
@@ -90,11 +91,17 @@ def find_warm_up(
         jobs: Number of parallel runs; the number of cores if not given.
         executor: Where to run, as for :func:`scenarios.run.pools.pool_of`.
         progress: Called with the number of completed runs.
+
+    Raises:
+        InputError: Nothing is counted in any run.
     """
     n_hours = max(scenario.clock.hours, _MIN_WEEKS * _WEEK)
     # No claims are checked here, and those about counts would not hold for a longer clock.
     scenario = scenario.replace({"clock.hours": n_hours, "claims": {}})
     mean = _hourly_means(scenario, series, replications, seed, Execution(jobs, executor, progress))
+    if not mean.any():
+        # A series of zeros would seem to be stable from its first hour.
+        raise InputError(f"{scenario.name}: no {series.replace('_', ' ')} in any of {replications:,} runs")
     level = without_cycle(mean, _WEEK)
     table = pl.DataFrame(
         {"hour": np.arange(n_hours), "mean": mean, "without_cycle": level, "moving_average": _smoothed(level)}

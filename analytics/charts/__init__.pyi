@@ -24,6 +24,7 @@ from .segments import (
 )
 from .studies import (
     change_chart as change_chart,
+    convergence_chart as convergence_chart,
     grid_chart as grid_chart,
     index_chart as index_chart,
     rank_chart as rank_chart,

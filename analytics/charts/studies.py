@@ -170,7 +170,7 @@ def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
     """Draw the first-order (S1) and total (ST) Sobol index of each factor with their intervals.
 
     Args:
-        indices: As of ``scenarios.output_analysis.sensitivity.sobol_indices``.
+        indices: As of ``scenarios.output_analysis.sobol.sobol_indices``.
     """
     rows = _named(indices.sort("total", descending=True, nulls_last=True), "factor")
     base = alt.Chart(inline(rows)).encode(y=_CLEAR_NAMES)
@@ -185,11 +185,44 @@ def index_chart(indices: pl.DataFrame) -> alt.LayerChart:
     return layered(zero_line(), *layers, width=310, height=alt.Step(38))
 
 
+def convergence_chart(table: pl.DataFrame, factors: Sequence[str]) -> alt.ConcatChart:
+    """Draw first-order (S1) and total (ST) Sobol indices by the number of base samples, a panel for each factor.
+
+    Args:
+        table: As of ``scenarios.output_analysis.sobol.sobol_convergence``.
+        factors: The factors that are drawn.
+    """
+    shown = table.filter(pl.col("factor").is_in(factors))
+    ends = shown.select(pl.col("^(first|total).*$")).to_numpy()
+    # One scale for all panels, so that wide intervals look wide.
+    scale = alt.Scale(domain=[min(0.0, float(np.nanmin(ends))), max(0.0, float(np.nanmax(ends)))])
+    titles = distinct(label(factor, longest=26) for factor in factors)
+    panels = [
+        _convergence(shown.filter(factor=factor), title, scale) for factor, title in zip(factors, titles, strict=True)
+    ]
+    return alt.concat(*panels, columns=_ACROSS, spacing=14)
+
+
+def _convergence(table: pl.DataFrame, title: str, scale: alt.Scale) -> alt.LayerChart:
+    base = alt.Chart(inline(table.to_dicts())).encode(x=alt.X("samples:O", title=None, axis=alt.Axis(labelAngle=0)))
+    layers: list[alt.Chart] = []
+    for kind, colour, shift in (("first", BLUE, -4), ("total", VERMILLION, 4)):
+        y = alt.Y(f"{kind}_low:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, format="~%"))
+        layers += [
+            base.mark_rule(color=colour, strokeWidth=2.5, opacity=0.6, xOffset=shift).encode(y=y, y2=f"{kind}_high:Q"),
+            base.mark_point(color=colour, filled=True, size=40, opacity=1, xOffset=shift).encode(y=f"{kind}:Q"),
+        ]
+    heading = alt.TitleParams(title, fontSize=11, anchor="start")
+    return layered(*layers, width=_WIDTH, height=_HEIGHT, title=heading)
+
+
 def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
     """Draw the mean absolute elementary effect of each factor (Morris's μ*) with its interval, and σ as a ring.
 
+    A tick marks the noise floor, where it is known.
+
     Args:
-        effects: As of ``scenarios.output_analysis.sensitivity.morris_indices``.
+        effects: As of ``scenarios.output_analysis.morris.morris_indices``.
     """
     ordered = effects.with_columns(pl.col("sd").fill_nan(None)).sort("mean_absolute", descending=True)
     base = alt.Chart(inline(_named(ordered, "factor"))).encode(y=_CLEAR_NAMES)
@@ -198,6 +231,7 @@ def screening_chart(effects: pl.DataFrame) -> alt.LayerChart:
         base.mark_rule(color=BLUE, strokeWidth=2.5, opacity=0.6).encode(x=x, x2=alt.X2("mean_absolute_high:Q")),
         base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x=alt.X("mean_absolute:Q")),
         base.mark_point(color=GREY, filled=False, size=80, strokeWidth=2, opacity=1).encode(x=alt.X("sd:Q")),
+        base.mark_tick(color=VERMILLION, thickness=2.5, size=18).encode(x=alt.X("noise_floor:Q")),
         width=310,
         height=alt.Step(28),
     )

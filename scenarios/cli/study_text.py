@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.html.numbers import decimal, percent
-from scenarios.cli.tables import Parts, alert, page, table
+from scenarios.cli.tables import Parts, alert, digits, page, shortened, table
+from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
+from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
+from scenarios.output_analysis.sobol import sobol_interactions
 from scenarios.power import ExperimentPower, SampleSize
 from scenarios.warm_up import WarmUp
-
-_MOST_ROWS: Final = 60
-"""Rows of a table that are printed; the files have all of them."""
 
 _DAY_HOURS: Final = 24
 
@@ -32,7 +32,7 @@ def study_text(results: StudyResults, folder: Path) -> Parts:
     n = results.replications.select("point", "replication").n_unique()
     yield f"{settings.name}, seed {settings.seed}: {len(results.plan.points):,} design points, {n:,} replications"
     yield ""
-    yield from map(alert, results.plan.remarks)
+    yield from map(alert, results.remarks)
     yield from _response_parts(results)
     yield from _estimate_parts(results)
     yield from _failure_lines(results)
@@ -66,7 +66,7 @@ def comparison_text(
         (
             row["response"],
             f"{row['n']:,}",
-            *(_digits(row[name]) for name in ("mean_a", "mean_b", "difference")),
+            *(digits(row[name]) for name in ("mean_a", "mean_b", "difference")),
             _interval(row),
             "–" if row["variance_saved"] is None else f"{row['variance_saved']:.0%}",
         )
@@ -75,6 +75,7 @@ def comparison_text(
     yield table(rows, ("response", "pairs", a, b, "difference", "95 % interval", "variance reduction"))
     yield ""
     yield f"difference: {b} minus {a}, replication by replication with common random numbers"
+    yield from _constant_lines(differences)
     if remark:
         yield alert(remark)
     if folder is not None:
@@ -170,12 +171,34 @@ def warm_up_text(found: WarmUp, name: str) -> Parts:
 
 
 def _response_parts(results: StudyResults) -> Parts:
-    """Mean and interval of each response, beside the values of the factors.
+    """Sensitivity indices of each response where the design is made for them, otherwise its means at the points.
 
     Args:
         results: The results of the study; responses that are estimates have a table of their own.
     """
-    names, factors = list(results.plan.settings.responses), list(results.plan.settings.factors)
+    in_means = []
+    for response in results.plan.settings.responses:
+        try:
+            indices = ranked_indices(results, response)
+        except InputError as error:
+            yield alert(f"{response}: no sensitivity indices: {error}")
+            yield ""
+            indices = None
+        if indices is None:
+            in_means.append(response)
+        else:
+            yield from _index_parts(results, response, indices)
+    yield from _mean_parts(results, in_means)
+
+
+def _mean_parts(results: StudyResults, names: Sequence[str]) -> Parts:
+    """Mean and interval of responses, beside the values of the factors.
+
+    Args:
+        results: The results of the study.
+        names: The responses.
+    """
+    factors = list(results.plan.settings.factors)
     summary = results.summary.filter(pl.col("response").is_in(names))
     if summary.is_empty():
         return
@@ -184,39 +207,118 @@ def _response_parts(results: StudyResults) -> Parts:
     varied = [*(["scenario"] if len(results.plan.loaded.scenarios) > 1 else []), *factors]
     # The last part of a path is enough to know a factor by, and the whole would make the table too wide.
     header = ("response", *(path.rsplit(".", 1)[-1] for path in varied), "n", "mean", "95 % interval")
-    yield from _shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
+    yield from shortened([(r["response"], *_cells(r, varied), *_mean_cells(r)) for r in rows], header)
+    yield from _constant_lines(summary)
+
+
+def _constant_lines(table: pl.DataFrame) -> Iterator[str]:
+    """Say why there is a dash for an interval although there are several replications.
+
+    Args:
+        table: Columns ``n`` and ``ci_low``.
+    """
+    # One replication has none anyway.
+    if table.filter(pl.col("n") > 1, pl.col("ci_low").is_null()).height:
+        yield "– for an interval: the number is the same in all replications; how rarely it is another is not known"
 
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
-    return (_digits(row[name]) if isinstance(row[name], float) else str(row[name]) for name in names)
+    return (digits(row[name]) if isinstance(row[name], float) else str(row[name]) for name in names)
 
 
 def _mean_cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{row['n']:,}", _digits(row["mean"]), _interval(row)
-
-
-def _digits(value: float | None) -> str:
-    """Write a number with four significant digits, and no commas: users copy these numbers into files.
-
-    Args:
-        value: The number; None is written as a dash.
-
-    >>> _digits(0.0123456), _digits(123456.7), _digits(None)
-    ('0.01235', '123457', '–')
-    """
-    if value is None:
-        return "–"
-    # Beyond 1e15 a float has no exact units any more.
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
+    return f"{row['n']:,}", digits(row["mean"]), _interval(row)
 
 
 def _interval(row: dict[str, Any]) -> str:
-    """Write the 95 % interval of a row; a dash where there is none, as of a single replication.
+    """Write the 95 % interval of a row; a dash where there is none, as of one replication or of values all the same.
 
     >>> _interval({"ci_low": 0.5, "ci_high": 1.25})
     '[0.5, 1.25]'
     """
-    return "–" if row["ci_low"] is None else f"[{_digits(row['ci_low'])}, {_digits(row['ci_high'])}]"
+    return "–" if row["ci_low"] is None else f"[{digits(row['ci_low'])}, {digits(row['ci_high'])}]"
+
+
+def _decimals(value: float | None) -> str:
+    # Rounded first: -0.0004 becomes 0.000, as a minus before zeros means nothing.
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"
+
+
+_SOBOL_COLUMNS: Final = {
+    "factor": ("factor",),
+    "S1": ("first", "first_low", "first_high"),
+    "ST": ("total", "total_low", "total_high"),
+}
+_PAIR_COLUMNS: Final = {
+    "factor": ("factor",),
+    "with": ("with_factor",),
+    "S2": ("second", "second_low", "second_high"),
+}
+_MORRIS_COLUMNS: Final = {
+    "factor": ("factor",),
+    "μ*": ("mean_absolute", "mean_absolute_low", "mean_absolute_high"),
+    "σ": ("sd",),
+    "noise floor": ("noise_floor",),
+    "above": ("above_noise",),
+    "unit": ("unit",),
+    "μ per unit": ("mean_per_unit",),
+}
+_PAWN_COLUMNS: Final = {
+    "factor": ("factor",),
+    "median": ("median",),
+    "maximum": ("maximum",),
+    "noise floor": ("noise_floor",),
+    "above": ("above_noise",),
+}
+_INDEX_TABLES: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]], Callable[[float | None], str]]]] = {
+    "saltelli": ("Sobol indices, first-order (S1) and total (ST), with 95 % intervals", _SOBOL_COLUMNS, _decimals),
+    "morris": ("elementary effects of a whole range (μ*, with 95 % interval)", _MORRIS_COLUMNS, digits),
+    "latin-hypercube": ("PAWN indices", _PAWN_COLUMNS, _decimals),
+    "sobol": ("PAWN indices", _PAWN_COLUMNS, _decimals),
+}
+"""Name, columns and number format of the indices of a design."""
+
+
+def _index_parts(results: StudyResults, response: str, indices: pl.DataFrame) -> Parts:
+    """Sensitivity indices of a response, the most important factor first, and what to know about them.
+
+    Args:
+        results: The results of the study.
+        response: Name of the response.
+        indices: Its indices.
+    """
+    design = results.plan.settings.design
+    name, columns, number = _INDEX_TABLES[design.kind]
+    yield f"{response}: {name}"
+    yield from shortened(_index_rows(indices, columns, number), tuple(columns))
+    if design.second_order:
+        yield f"{response}: second-order Sobol indices (S2) of pairs of factors"
+        pairs = sobol_interactions(results, response).sort("second", descending=True)
+        yield from shortened(_index_rows(pairs, _PAIR_COLUMNS, number), tuple(_PAIR_COLUMNS))
+    yield from index_remarks(indices)
+    yield ""
+
+
+def _index_rows(
+    indices: pl.DataFrame, columns: Mapping[str, tuple[str, ...]], number: Callable[[float | None], str]
+) -> list[tuple[str, ...]]:
+    """Write the cells of indices: a value, or a value with the ends of its interval.
+
+    Args:
+        indices: The indices.
+        columns: By the heading of each column, the names of those that it shows.
+        number: Writes a number.
+    """
+
+    def cell(value: Any, *ends: float | None) -> str:  # noqa: ANN401 - a number, a text or a truth value
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, str):
+            return value
+        return number(value) + (f" [{number(ends[0])}, {number(ends[1])}]" if ends else "")
+
+    rows = indices.with_columns(pl.selectors.float().fill_nan(None)).iter_rows(named=True)
+    return [tuple(cell(*(row[name] for name in names)) for names in columns.values()) for row in rows]
 
 
 _ESTIMATE_COLUMNS: Final = (
@@ -245,7 +347,7 @@ def _estimate_parts(results: StudyResults) -> Parts:
         if len(results.plan.points) > 1:
             number = int(rows.item(0, "point"))
             yield f"point {number}: {_place(results, number)}"
-        yield from _shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
+        yield from shortened([_estimate(row) for row in rows.iter_rows(named=True)], _ESTIMATE_COLUMNS)
         yield (
             f"n = {max(rows['n'].to_list()):,}; ± is the Monte-Carlo standard error; 'bias-eliminated' is the coverage "
             "of the mean estimate (Morris et al. 2019); 'nonrobust' is the same for standard errors that treat all "
@@ -276,7 +378,8 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
         return "–" if row[name] is None else format(row[name], form)
 
     def share(name: str) -> str:
-        return "–" if row[name] is None else f"{row[name]:.3f} ± {row[f'{name}_mcse']:.3f}"
+        error = row[f"{name}_mcse"]
+        return cell(name, ".3f") + ("" if error is None else f" ± {error:.3f}")
 
     return (
         row["term"],
@@ -290,19 +393,6 @@ def _estimate(row: dict[str, Any]) -> tuple[str, ...]:
         share("rejected"),
         f"{cell('mean_z', '+.2f')} ± {cell('mean_z_mcse', '.2f')}",
     )
-
-
-def _shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
-    """A table of the first rows, and how many there are more.
-
-    Args:
-        rows: The cells.
-        header: Names of the columns.
-    """
-    yield table(rows[:_MOST_ROWS], header)
-    if len(rows) > _MOST_ROWS:
-        yield f"  … and {len(rows) - _MOST_ROWS:,} more"
-    yield ""
 
 
 def _failure_lines(results: StudyResults) -> Parts:

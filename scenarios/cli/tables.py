@@ -16,6 +16,9 @@ Arguments = ParamSpec("Arguments")
 Parts = Iterable[str | Text | Table]
 """Lines and tables, from top to bottom."""
 
+_MOST_ROWS: Final = 60
+"""Rows of a table that are printed; the files have all of them."""
+
 _UNLIMITED: Final = 100_000
 """Columns of a file or a pipe: no line is wrapped and no cell is cut off."""
 
@@ -99,6 +102,34 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     for row in cells:
         arranged.add_row(*map(Text, row))
     return arranged
+
+
+def shortened(rows: Sequence[tuple[str, ...]], header: Sequence[str]) -> Parts:
+    """A table of the first rows, and how many there are more.
+
+    Args:
+        rows: The cells.
+        header: Names of the columns.
+    """
+    yield table(rows[:_MOST_ROWS], header)
+    if len(rows) > _MOST_ROWS:
+        yield f"  … and {len(rows) - _MOST_ROWS:,} more"
+    yield ""
+
+
+def digits(value: float | None) -> str:
+    """Write a number with four significant digits, and no commas: users copy these numbers into files.
+
+    Args:
+        value: The number; None is written as a dash.
+
+    >>> digits(0.0123456), digits(123456.7), digits(None)
+    ('0.01235', '123457', '–')
+    """
+    if value is None:
+        return "–"
+    # Beyond 1e15 a float has no exact units any more.
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"  # noqa: PLR2004 - has four digits
 
 
 def funnel_line(rows: Sequence[Mapping[str, Any]]) -> str:

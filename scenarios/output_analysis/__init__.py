@@ -1,8 +1,9 @@
 """Output analysis: statistics over the replications of a study.
 
 Modules, in reading order: ``results`` (frames), ``summary`` (means, paired differences, performance of estimates),
-``sensitivity`` (Sobol, Morris, PAWN), ``metamodel`` (a polynomial metamodel), ``power_curve`` (power by sample
-size), ``rank_calibration`` (simulation-based calibration).
+``point_values`` (what sensitivity indices are computed from), ``sobol``, ``morris``, ``pawn`` and ``sensitivity`` (the
+indices, and those of a design), ``metamodel`` (a polynomial metamodel), ``power_curve`` (power by sample size),
+``rank_calibration`` (simulation-based calibration).
 """
 
 import lazy_loader

@@ -1,4 +1,15 @@
 from .metamodel import Metamodel as Metamodel, fit_metamodel as fit_metamodel
+from .morris import morris_indices as morris_indices
+from .pawn import pawn_indices as pawn_indices
 from .power_curve import PowerCurve as PowerCurve, fit_power_curve as fit_power_curve
 from .results import StudyResults as StudyResults
-from .sensitivity import morris_indices as morris_indices, sobol_indices as sobol_indices
+from .sensitivity import (
+    all_indices as all_indices,
+    index_remarks as index_remarks,
+    ranked_indices as ranked_indices,
+)
+from .sobol import (
+    sobol_convergence as sobol_convergence,
+    sobol_indices as sobol_indices,
+    sobol_interactions as sobol_interactions,
+)

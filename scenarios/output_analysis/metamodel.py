@@ -58,13 +58,17 @@ def fit_metamodel(results: StudyResults, response: str) -> Metamodel:
         response: Name of a response.
 
     Raises:
-        InputError: There is no such response, a factor is not a number or does not vary, or there are too few points.
+        InputError: There is no such response, a factor is not a number, a factor or the response does not vary, or
+            there are too few points.
     """
     names = [name for name in results.design.columns if name not in {"point", "scenario"}]
     means = results.summary.filter(pl.col("response") == response).select("point", "mean")
     if means.is_empty():
         raise InputError(f"{response!r} is no response of this study; it has {', '.join(results.plan.responses)}")
     table = results.design.with_columns(pl.col("point").cast(pl.UInt32)).join(means, on="point").drop_nulls("mean")
+    if table["mean"].n_unique() == 1:
+        # Its coefficients would all be 0, with intervals of no width.
+        raise InputError(f"{response}: does not vary between the points")
     coded = [_coded(table, name) for name in names]
     degree, labels, matrix = _richest(names, coded, table.height)
     return _fitted(response, degree, labels, matrix, table["mean"].to_numpy())

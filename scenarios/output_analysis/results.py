@@ -10,8 +10,9 @@ import polars as pl
 
 from analytics import html
 from scenarios.errors import InputError
-from scenarios.output_analysis.summary import differences, estimates, means, ranks
+from scenarios.output_analysis.summary import differences, estimates, means, precision_remarks, ranks
 from scenarios.studies.plan import StudyPlan
+from scenarios.studies.precision import PrecisionSettings
 from scenarios.studies.replication import Failure
 from scenarios.studies.running import PointRun
 
@@ -117,6 +118,16 @@ class StudyResults:
                 f"point {point} has no estimates whose truth is known; a study collects them with `estimates: all`"
             )
         return rank_chart(table)
+
+    @cached_property
+    def remarks(self) -> list[str]:
+        """Sentences without their full stops that a reader of the results should know.
+
+        Those of the plan, and which responses did not reach their target precision.
+        """
+        target = self.plan.settings.replications
+        unmet = precision_remarks(self.replications, target) if isinstance(target, PrecisionSettings) else []
+        return [*self.plan.remarks, *unmet]
 
     @cached_property
     def failures(self) -> list[dict[str, Any]]:

@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from scenarios.studies.intervals import ROUNDING, Sample, mean_intervals, t_half_width
 from scenarios.studies.loading import ESTIMATES
+from scenarios.studies.precision import PrecisionSettings, is_response_met
 
 Floats = NDArray[np.float64]
 
-_LEVEL: Final = 0.95
-_Z: Final = NormalDist().inv_cdf(0.5 + _LEVEL / 2)
+_Z: Final = NormalDist().inv_cdf(0.975)
 _SIGNIFICANT: Final = 0.05
 
 _RANKED: Final = ("coefficient", "standard_error", "true_coefficient")
@@ -33,7 +34,9 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per point and response: ``n`` numbers, ``n_missing``, ``mean``, ``sd``, ``se`` of the mean and the ends
-        ``ci_low`` and ``ci_high`` of its 95 % t interval; null where there are too few.
+        ``ci_low`` and ``ci_high`` of its 95 % interval: Wilson's of values that are all 0 or 1, a score interval of
+        rare events, otherwise Student's t (:func:`.mean_intervals`); null for fewer than two values, or where all are
+        one number other than 0 and 1.
 
     >>> of_two = {"point": [0, 0], "replication": [0, 1], "response": "held", "value": [1.0, 3.0]}
     >>> means(pl.DataFrame(of_two)).select("n", "mean", "se").row(0)
@@ -46,9 +49,14 @@ def means(replications: pl.DataFrame) -> pl.DataFrame:
         mean=value.mean(),
         sd=value.std(),
         se=value.std() / value.count().sqrt(),
+        low=value.min(),
+        high=value.max(),
+        is_binary=value.is_in([0.0, 1.0]).all(),
     )
-    half = _quantiles(table["n"].to_numpy()) * table["se"]
-    return table.with_columns(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
+    n, mean, sd, low, high = table.select(pl.col("n", "mean", "sd", "low", "high").cast(pl.Float64)).to_numpy().T
+    low, high = mean_intervals(Sample(n, mean, sd, low, high, table["is_binary"].to_numpy()))
+    ends = {"ci_low": pl.Series(low).fill_nan(None), "ci_high": pl.Series(high).fill_nan(None)}
+    return table.with_columns(**ends).drop("low", "high", "is_binary")
 
 
 def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
@@ -60,7 +68,8 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
 
     Returns:
         One row per other point and response: ``n`` pairs in which both have a number, ``difference`` of the means, its
-        ``se`` and 95 % t interval, and ``variance_saved``: the variance reduction by common random numbers against
+        ``se`` and 95 % t interval, null where all pairs differ by the same number (often 0: how rarely they would
+        differ otherwise is not known), and ``variance_saved``: the variance reduction by common random numbers against
         independent runs, 1 − var(difference) / (var + var of the base); null where nothing varies.
     """
     reference = replications.filter(pl.col("point") == base).select("replication", "response", base="value")
@@ -74,9 +83,13 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
         n=pl.len(),
         difference=gap.mean(),
         se=gap.std() / pl.len().sqrt(),
+        varies=gap.max() - gap.min()
+        > ROUNDING * pl.max_horizontal(pl.col("value").abs().max(), pl.col("base").abs().max()),
         variance_saved=pl.when(apart > 0).then(1 - gap.var() / apart),
     )
-    half = _quantiles(table["n"].to_numpy()) * table["se"]
+    n, sd = table["n"].to_numpy().astype(np.float64), (table["se"] * table["n"].sqrt()).fill_null(np.nan).to_numpy()
+    # Without a spread the interval would have no width, and look certain.
+    half = pl.Series(np.where(table["varies"].to_numpy(), t_half_width(n, sd), np.nan)).fill_nan(None)
     ends = {"ci_low": table["difference"] - half, "ci_high": table["difference"] + half}
     return table.with_columns(**ends).select(
         "point", "response", "n", "difference", "se", "ci_low", "ci_high", "variance_saved"
@@ -98,7 +111,7 @@ def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
         of the mean estimate instead; ``mean_nonrobust_se`` and ``nonrobust_bias_eliminated_coverage``, the same two by
         nonrobust standard errors; ``rejected``, the share of replications in which the term is significant at 5 % (the
         power, or for a decoy the false alarms); and ``mean_z``. Columns that end in ``_mcse`` are Monte-Carlo standard
-        errors. Null where the truth is not known, or a spread is of one.
+        errors. Null where the truth is not known, or a spread is of one, and errors of shares that are 0 or 1.
     """
     rows = []
     for point in replications["point"].unique(maintain_order=True):
@@ -129,6 +142,37 @@ def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[st
         of_terms = {term: standard_normal_rank(*three) for term, three in columns.items()}
         found[point] = {term: values for term, values in of_terms.items() if not np.isnan(values).all()}
     return {point: of_terms for point, of_terms in found.items() if of_terms}
+
+
+def precision_remarks(replications: pl.DataFrame, settings: PrecisionSettings) -> list[str]:
+    """Say which responses did not reach their target precision, in sentences without their full stops.
+
+    Args:
+        replications: As for :func:`means`.
+        settings: The targets, and the maximum number of replications.
+
+    >>> of_ten = {"point": [0] * 10, "replication": range(10), "response": "held", "value": [0.0] * 10}
+    >>> settings = PrecisionSettings(precision={"held": {"absolute": 1.0}}, min=10, max=10)
+    >>> precision_remarks(pl.DataFrame(of_ten), settings)[0][:62]
+    'held: the target precision is not met at 1 of 1 design points '
+    """
+    remarks = []
+    for name, target in settings.precision.items():
+        points = replications.filter(response=name).partition_by("point")
+        values = [point["value"].fill_null(np.nan).to_numpy() for point in points]
+        unmet = [each for each in values if not is_response_met(each, target)[-1]]
+        known = [each[~np.isnan(each)] for each in unmet if not np.isnan(each).all()]
+        n_constant = sum(bool(np.ptp(each) <= ROUNDING * np.abs(each).max()) for each in known)
+        if unmet:
+            remark = f"{name}: the target precision is not met at {len(unmet):,} of {len(values):,} design points after"
+            remark += f" {settings.max:,} replications"
+            if n_constant:
+                remark += (
+                    f"; at {n_constant:,} of these all values are the same, which meets no target, because others may "
+                    "be rare: raise `max`, or take a response that cannot vary out of `precision`"
+                )
+            remarks.append(remark)
+    return remarks
 
 
 def _column(wide: pl.DataFrame, name: str) -> Floats:
@@ -169,7 +213,9 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
 
 def _share(name: str, hits: Floats | NDArray[np.bool_]) -> dict[str, float]:
     share = _mean(hits)
-    return {name: share, f"{name}_mcse": _ratio((share * (1 - share)) ** 0.5, len(hits) ** 0.5)}
+    # Of hits that are all alike, the formula would give an error of 0, as if the share were certain.
+    error = (share * (1 - share)) ** 0.5 or np.nan
+    return {name: share, f"{name}_mcse": _ratio(error, len(hits) ** 0.5)}
 
 
 def _mean(values: Floats | NDArray[np.bool_]) -> float:
@@ -182,12 +228,3 @@ def _deviation(values: Floats) -> float:
 
 def _ratio(above: float, below: float) -> float:
     return above / below if below else np.nan
-
-
-def _quantiles(n: NDArray[np.integer]) -> pl.Series:
-    """Quantiles of Student's t for half an interval in standard errors; null where there is no spread."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - workers that only simulate must not wait for it
-
-    # The degrees of freedom are kept from 0, where the quantile is an error; these rows become null below.
-    quantiles = stdtrit(np.maximum(n.astype(np.float64) - 1, 1), 0.5 + _LEVEL / 2)
-    return pl.Series(np.where(n > 1, quantiles, np.nan)).fill_nan(None)

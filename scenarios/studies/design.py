@@ -57,7 +57,8 @@ def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
     Returns:
         Shape (points, factors). With ``morris`` each trajectory is factors + 1 points in a row. With ``saltelli`` each
         base sample is factors + 2 points in a row: the point of the matrix A, that point with each factor in turn
-        taken from B, and the point of B.
+        taken from B, and the point of B; with ``second_order``, before the last, that of B with each factor in turn
+        taken from A.
     """
     # SciPy loads scipy.stats, which takes half a second, when it is named; few designs need it.
     qmc = scipy.stats.qmc
@@ -71,7 +72,8 @@ def unit_design(design: DesignSettings, n_factors: int, seed: int) -> Floats:
     # One sequence of twice as many dimensions makes the matrices A and B independent of each other.
     pairs = qmc.Sobol(2 * n_factors, rng=seed).random(n)
     a, b = pairs[:, :n_factors], pairs[:, n_factors:]
-    mixed = [np.where(np.arange(n_factors) == factor, b, a) for factor in range(n_factors)]
+    swapped = [(a, b), (b, a)] if design.second_order else [(a, b)]
+    mixed = [np.where(np.arange(n_factors) == j, taken, kept) for kept, taken in swapped for j in range(n_factors)]
     return np.stack([a, *mixed, b], axis=1).reshape(-1, n_factors)
 
 

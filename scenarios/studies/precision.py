@@ -4,6 +4,9 @@ The intervals of a study that stops at the first narrow one are too narrow: it s
 small. So when the target is first met, a quarter more replications are made, which do not depend on the stopping, and
 the target must be met by all of them together (the looking ahead of K. Hoad, S. Robinson and R. Davies, Journal of the
 Operational Research Society 61 (2010) 1632–1644, in proportion).
+
+Values that are all the same have no spread, and yet do not prove that there is none: a rare event may not have been
+seen. So nothing stops before ten values differ from the most frequent one.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from scenarios.studies.intervals import mean_intervals, running_exceptions, running_sample
 from simulator.settings.base import Positive, Settings
 
 Floats = NDArray[np.float64]
 
-_LEVEL: Final = 0.95
 _LOOK_AHEAD: Final = 1.25
+
+_MIN_EXCEPTIONS: Final = 10
+"""Values other than the most frequent one, below which no interval counts: a spread of fewer is too uncertain."""
 
 
 class Precision(Settings):
@@ -42,22 +48,27 @@ class Precision(Settings):
             raise ValueError("give absolute or relative, one of them")
         return self
 
-    def is_met(self, mean: Floats, half_width: Floats) -> NDArray[np.bool_]:
+    def is_met(self, low: Floats, high: Floats) -> NDArray[np.bool_]:
         """Whether intervals are narrow enough; NaN is not.
 
         Args:
-            mean: Means.
-            half_width: Half-widths of their intervals, as many.
+            low: Lower ends.
+            high: Upper ends, as many.
 
-        >>> Precision(relative=0.1).is_met(np.array([100.0]), np.array([5.0]))
+        >>> Precision(relative=0.1).is_met(np.array([95.0]), np.array([105.0]))
         array([ True])
         """
-        target = self.absolute if self.absolute is not None else (self.relative or 0) * (np.abs(mean) - half_width)
-        return np.asarray(half_width <= target)
+        # 0 where the interval contains 0.
+        nearer = np.maximum(np.maximum(low, -high), 0.0)
+        target = self.absolute if self.absolute is not None else (self.relative or 0) * nearer
+        return np.asarray((high - low) / 2 <= target)
 
 
 class PrecisionSettings(Settings):
     """Replications until responses reach their target precision.
+
+    No target is met before ten values differ from the most frequent one: a response that does not vary runs to the
+    maximum.
 
     Args:
         precision: Target precision of some responses, by name; all of them must be met.
@@ -78,29 +89,6 @@ class PrecisionSettings(Settings):
         return self
 
 
-def half_widths(values: Floats) -> tuple[Floats, Floats]:
-    """Means and half-widths of the 95 % t intervals of the first 1, 2, … values; NaN values are skipped.
-
-    Args:
-        values: One number for each replication, in order.
-
-    Returns:
-        Mean and half-width, as long as the values; NaN where there are too few.
-    """
-    known = ~np.isnan(values)
-    n = np.cumsum(known).astype(np.float64)
-    from scipy.special import stdtrit  # noqa: PLC0415 - a check of a file must not wait for it
-
-    # Sums of deviations from the first value: with a large mean, those of the values would lose all digits.
-    origin = float(values[known][0]) if known.any() else 0.0
-    apart = np.where(known, values - origin, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.cumsum(apart) / n
-        variance = np.maximum(np.cumsum(apart**2) - n * mean**2, 0.0) / (n - 1)
-        width = stdtrit(np.maximum(n - 1, 1), 0.5 + _LEVEL / 2) * np.sqrt(variance / n)
-    return np.asarray(mean + origin), np.where(n > 1, width, np.nan)
-
-
 def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray[np.bool_]:
     """Whether all responses meet their targets after the first 1, 2, … replications, without looking ahead.
 
@@ -111,11 +99,22 @@ def is_met(values: Mapping[str, Floats], settings: PrecisionSettings) -> NDArray
     Returns:
         One truth value for the first 1, 2, … replications.
     """
-    each = [target.is_met(*half_widths(values[name])) for name, target in settings.precision.items()]
+    each = [is_response_met(values[name], target) for name, target in settings.precision.items()]
     met: NDArray[np.bool_] = np.logical_and.reduce(each)
     # Few values may agree by chance: no interval counts before the minimum.
     met[: settings.min - 1] = False
     return met
+
+
+def is_response_met(values: Floats, target: Precision) -> NDArray[np.bool_]:
+    """Whether a response meets its target after the first 1, 2, … replications; never while it does not vary.
+
+    Args:
+        values: One number for each replication, in order, NaN where there is none.
+        target: Its target precision.
+    """
+    ends = mean_intervals(running_sample(values))
+    return target.is_met(*ends) & (running_exceptions(values) >= _MIN_EXCEPTIONS)
 
 
 def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) -> int | None:
@@ -128,8 +127,8 @@ def stopping_point(values: Mapping[str, Floats], settings: PrecisionSettings) ->
         settings: The target.
 
     >>> settings = PrecisionSettings(precision={"visitors": Precision(absolute=5.0)}, min=10)
-    >>> stopping_point({"visitors": np.array([99.0, 101.0] * 10)}, settings)
-    13
+    >>> stopping_point({"visitors": np.array([99.0, 101.0] * 20)}, settings)
+    25
     """
     met = is_met(values, settings)
     n = settings.min

@@ -60,6 +60,26 @@ class Factor(Settings):
             return self.categorical
         return tuple(self.uniform or self.loguniform or self.int or ())
 
+    @property
+    def unit(self) -> tuple[str, float]:
+        """Unit in which an effect is stated in values, and how much of the range it is.
+
+        A number changes by 1, one of ``loguniform`` by a factor of 2, and what is no number to another category.
+
+        >>> Factor(uniform=(10.0, 20.0)).unit, Factor(categorical=(False, True)).unit
+        (('+1', 0.1), ('False → True', 1.0))
+        """
+        if self.loguniform is not None:
+            return "×2", math.log(2) / math.log(self.loguniform[1] / self.loguniform[0])
+        if self.categorical is not None and any(isinstance(value, str | bool) for value in self.categorical):
+            if len(self.categorical) > 2:  # noqa: PLR2004 - steps lead to different ones
+                return "another value", 1.0
+            # A step is positive from false to true, and from the first text to the second.
+            is_text = any(isinstance(value, str) for value in self.categorical)
+            return " → ".join(map(str, self.categorical if is_text else sorted(self.categorical))), 1.0
+        low, *_, high = sorted(map(float, self.levels))
+        return "+1", 1 / (high - low)
+
     def at(self, share: float) -> FactorValue:
         """Return a quantile of the factor.
 
@@ -139,14 +159,17 @@ class DesignSettings(Settings):
             (all combinations of levels), ``latin-hypercube``, ``sobol`` (a scrambled Sobol sequence), ``morris``
             (trajectories that change one factor per step) or ``saltelli`` (for Sobol indices).
         samples: Points of ``latin-hypercube`` and ``sobol``, trajectories of ``morris``, base samples N of ``saltelli``
-            (which runs factors + 2 times as many points); the last, and those of ``sobol``, a power of 2. At least 4
+            (which runs factors + 2 points for each); the last, and those of ``sobol``, a power of 2. At least 4
             for ``morris`` and 8 for ``saltelli``: of fewer the intervals mean nothing.
+        second_order: Whether ``saltelli`` runs 2 × factors + 2 points for each base sample, for the second-order
+            indices of pairs of factors too.
     """
 
     renamed: ClassVar = {"points": "samples"}
 
     kind: DesignKind = "full-factorial"
     samples: Annotated[Count, Field(le=1_000_000)] | None = None
+    second_order: bool = False
 
     @model_validator(mode="after")
     def _points_where_they_mean_something(self) -> Self:
@@ -159,6 +182,8 @@ class DesignSettings(Settings):
             )
         if self.kind in {"sobol", "saltelli"} and self.samples is not None and self.samples & (self.samples - 1):
             raise ValueError(f"samples: must be a power of 2, or the sequence is not balanced (got {self.samples})")
+        if self.second_order and self.kind != "saltelli":
+            raise ValueError(f"second_order: needs the kind saltelli (got {self.kind})")
         least = _LEAST_SAMPLES.get(self.kind, 1)
         if self.samples is not None and self.samples < least:
             raise ValueError(f"samples: {self.kind} needs at least {least}; of fewer, intervals mean nothing")

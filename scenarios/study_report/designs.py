@@ -10,6 +10,7 @@ import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.studies import (
+    convergence_chart,
     grid_chart,
     index_chart,
     response_chart,
@@ -20,7 +21,8 @@ from analytics.charts.studies import (
 from analytics.html.numbers import general, setting, share
 from scenarios.errors import InputError
 from scenarios.output_analysis.metamodel import Metamodel, fit_metamodel
-from scenarios.output_analysis.sensitivity import morris_indices, sobol_indices
+from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
+from scenarios.output_analysis.sobol import sobol_convergence, sobol_interactions
 
 if TYPE_CHECKING:
     from analytics.charts.style import AnyChart
@@ -34,6 +36,16 @@ Form = Literal["curve", "tornado", "Sobol indices", "elementary effects", "grid"
 """Which form, and so which caption."""
 
 
+Rows = Sequence[dict[str, Any]]
+
+
+class Convergence(NamedTuple):
+    """Sobol indices by the number of base samples, factor by factor: those of the chart, and the numbers of all."""
+
+    chart: Chart
+    rows: Rows
+
+
 @dataclass(frozen=True)
 class Finding:
     """A response in the form that suits the design.
@@ -42,13 +54,19 @@ class Finding:
         kind: The form.
         chart: None where it cannot be drawn.
         problem: Why not.
-        indices: Sobol indices.
+        indices: Sensitivity indices, the most important factor first.
+        pairs: Second-order Sobol indices, likewise.
+        convergence: Sobol indices by the number of base samples; None where there are too few to compare.
+        remarks: What to know about the indices, in sentences without their full stops.
     """
 
     kind: Form
     chart: Chart | None
     problem: str = ""
-    indices: Sequence[dict[str, Any]] = ()
+    indices: Rows = ()
+    pairs: Rows = ()
+    convergence: Convergence | None = None
+    remarks: Sequence[str] = ()
 
 
 def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str) -> Finding | None:
@@ -67,12 +85,10 @@ def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str
     form: Form
     if len(factors) == 1:
         form, drawn = "curve", _curve(means, factors[0], response)
-    elif kind in _BY_DESIGN:
-        form, draw = _BY_DESIGN[kind]
-        try:
-            drawn = draw(results, response)
-        except InputError as error:
-            return Finding(form, None, str(error))
+    elif kind in _BY_INDICES:
+        return _of_indices(results, response, name)
+    elif kind == "one-at-a-time":
+        form, drawn = "tornado", _tornado(results, response)
     elif kind == "full-factorial" and len(factors) == 2:  # noqa: PLR2004 - across and down
         form, drawn = "grid", _grid(means, factors, response)
     elif numeric:
@@ -80,15 +96,15 @@ def finding(results: StudyResults, response: str, means: pl.DataFrame, name: str
         form, drawn = "scatter", _Drawn(scatter_chart(means, numeric, response), title)
     else:
         return None
-    return Finding(form, chart_of(drawn.chart, name, drawn.title), "", drawn.indices)
+    found = Finding(form, chart_of(drawn.chart, name, drawn.title))
+    return found if form != "scatter" else _with_pawn(found, results, response)
 
 
 class _Drawn(NamedTuple):
-    """A chart, the text that stands for it where it cannot be seen, and Sobol indices."""
+    """A chart, and the text that stands for it where it cannot be seen."""
 
     chart: AnyChart
     title: str
-    indices: Sequence[dict[str, Any]] = ()
 
 
 def _curve(means: pl.DataFrame, factor: str, response: str) -> _Drawn:
@@ -128,30 +144,61 @@ def _tornado(results: StudyResults, response: str) -> _Drawn:
     return _Drawn(tornado_chart(bars, response), f"Changes of {response}: {changes}")
 
 
-def _sobol(results: StudyResults, response: str) -> _Drawn:
-    """Draw Sobol indices, with the numbers for the table below the chart.
+def _of_indices(results: StudyResults, response: str, name: str) -> Finding | None:
+    """Draw Sobol indices or elementary effects, with the numbers for the table below the chart.
 
-    Raises:
-        InputError: A point has no number.
+    Args:
+        results: The results of the study.
+        response: Name of the response.
+        name: Name of the chart.
     """
-    found = sobol_indices(results, response)
-    ranked = found.sort("total", descending=True, nulls_last=True)
-    # Without replications the Monte-Carlo variance is unknown.
-    indices = ranked.with_columns(pl.col("noise").fill_nan(None)).to_dicts()
-    totals = "; ".join(f"{row['factor']} {share(row['total'])}" for row in indices)
-    return _Drawn(index_chart(found), f"Total Sobol indices: {totals}", indices)
+    design = results.plan.settings.design
+    form, draw, size, title, write = _BY_INDICES[design.kind]
+    try:
+        indices = ranked_indices(results, response)
+    except InputError as error:
+        return Finding(form, None, str(error))
+    if indices is None:
+        return None
+    known = indices.with_columns(pl.selectors.float().fill_nan(None))
+    rows = known.to_dicts()
+    sizes = "; ".join(f"{row['factor']} {write(row[size])}" for row in rows)
+    found = Finding(
+        form,
+        chart_of(draw(indices), name, f"{title}: {sizes}"),
+        indices=rows,
+        remarks=index_remarks(indices),
+    )
+    if form != "Sobol indices":
+        return found
+    pairs = (
+        sobol_interactions(results, response).sort("second", descending=True).to_dicts() if design.second_order else ()
+    )
+    table = sobol_convergence(results, response)
+    if table["samples"].n_unique() == 1 or rows[0]["total"] is None:
+        return replace(found, pairs=pairs)
+    most = [row["factor"] for row in rows[:_MOST_SCATTERED]]
+    drawn = convergence_chart(table, most)
+    title = f"Sobol indices of {', '.join(most)} by the number of base samples"
+    by_factor = table.sort("factor", "samples").to_dicts()
+    return replace(found, pairs=pairs, convergence=Convergence(chart_of(drawn, f"{name}n", title), by_factor))
 
 
-def _screening(results: StudyResults, response: str) -> _Drawn:
-    """Draw the elementary effects of a Morris design.
+def _with_pawn(found: Finding, results: StudyResults, response: str) -> Finding:
+    """Add PAWN indices to a scatter plot, if the design is meant for them.
 
-    Raises:
-        InputError: A point has no number.
+    Args:
+        found: The scatter plot.
+        results: The results of the study.
+        response: Name of the response.
     """
-    effects = morris_indices(results, response)
-    ordered = effects.sort("mean_absolute", descending=True).to_dicts()
-    sizes = "; ".join(f"{row['factor']} {general(row['mean_absolute'])}" for row in ordered)
-    return _Drawn(screening_chart(effects), f"Mean absolute effects: {sizes}")
+    try:
+        indices = ranked_indices(results, response)
+    except InputError as error:
+        return replace(found, remarks=[str(error)])
+    if indices is None:
+        return found
+    return replace(found, indices=indices.to_dicts(), remarks=index_remarks(indices))
 
 
 def _grid(means: pl.DataFrame, factors: Sequence[str], response: str) -> _Drawn:
@@ -170,11 +217,22 @@ def _grid(means: pl.DataFrame, factors: Sequence[str], response: str) -> _Drawn:
     return _Drawn(grid, f"highest mean of {response}, {general(best['mean'])}, at {where}")
 
 
-_BY_DESIGN: Final[Mapping[str, tuple[Form, Callable[[StudyResults, str], _Drawn]]]] = {
-    "one-at-a-time": ("tornado", _tornado),
-    "saltelli": ("Sobol indices", _sobol),
-    "morris": ("elementary effects", _screening),
+class _IndexForm(NamedTuple):
+    """How the indices of a design are drawn, and which of them says how important a factor is."""
+
+    form: Form
+    draw: Callable[[pl.DataFrame], AnyChart]
+    size: str
+    title: str
+    write: Callable[[float | None], str]
+
+
+_BY_INDICES: Final[Mapping[str, _IndexForm]] = {
+    "saltelli": _IndexForm("Sobol indices", index_chart, "total", "Total Sobol indices", share),
+    "morris": _IndexForm("elementary effects", screening_chart, "mean_absolute", "Mean absolute effects", general),
 }
+
+_WITHOUT_METAMODEL: Final = {"one-at-a-time", *_BY_INDICES}
 
 
 def metamodel(results: StudyResults, response: str) -> Metamodel | None:
@@ -185,7 +243,8 @@ def metamodel(results: StudyResults, response: str) -> Metamodel | None:
         response: Name of the response.
     """
     settings = results.plan.settings
-    if settings.design.kind in _BY_DESIGN or len(settings.factors) < 2 or len(results.plan.loaded.scenarios) > 1:  # noqa: PLR2004 - a curve says it
+    is_meant_for_it = settings.design.kind not in _WITHOUT_METAMODEL and len(results.plan.loaded.scenarios) == 1
+    if not is_meant_for_it or len(settings.factors) < 2:  # noqa: PLR2004 - a curve says it
         return None
     try:
         model = fit_metamodel(results, response)

@@ -121,7 +121,7 @@ def _experimentation(plan: StudyPlan) -> Rows:
         else f"{target:,} replications of each point"
     )
     draws = "common random numbers across points" if settings.common_random_numbers else "independent points"
-    yield "4.3", "estimation approach", f"{n}, {draws}; means with 95% t intervals, paired differences"
+    yield "4.3", "estimation approach", f"{n}, {draws}; means with 95% intervals, paired differences"
 
 
 def _implementation() -> Rows:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.studies import response_chart
 from analytics.html.numbers import count, setting, share
 from analytics.html.rendering import render
+from analytics.statistics import wilson_interval
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.metamodel import Metamodel
@@ -140,7 +142,7 @@ def study_view(results: StudyResults) -> StudyView:
     return StudyView(
         name=settings.name,
         description=settings.description,
-        remarks=results.plan.remarks,
+        remarks=results.remarks,
         random_numbers=_random_numbers(settings),
         facts=list(_facts(results, compared=compared)),
         factors={path: _values(factor) for path, factor in settings.factors.items()},
@@ -275,10 +277,9 @@ def _powers(results: StudyResults, factor: str) -> Iterator[tuple[str, Chart]]:
         rows = found.filter(pl.col("term") == term).drop_nulls("rejected")
         if rows.is_empty():
             continue
-        # The interval may leave the range of a share, and the axis must not.
-        half = 1.96 * pl.col("rejected_mcse")
-        low, high = ((pl.col("rejected") + sign * half).clip(0, 1) for sign in (-1, 1))
-        curve = rows.select(x=factor, mean="rejected", low=low, high=high)
+        n = rows["n"].to_numpy()
+        low, high = wilson_interval(np.rint(rows["rejected"].to_numpy() * n), n)
+        curve = rows.select(x=factor, mean="rejected", low=pl.lit(pl.Series(low)), high=pl.lit(pl.Series(high)))
         shares = "; ".join(f"{row['x']}: {share(row['mean'])}" for row in curve.to_dicts())
         chart = response_chart(curve, factor, "share significant at 5%").properties(width=300, height=170)
         yield term, chart_of(chart, f"power{index}", f"Share significant of {term}: {shares}")

@@ -57,6 +57,24 @@ def test_a_study_prints_its_results_and_reruns_its_failures(file: Path) -> None:
     assert f"effect: {failure['message']}" in again.out
 
 
+def test_a_design_for_sensitivity_prints_its_indices() -> None:
+    """Factors and their indices, the most important first, instead of the means at all points; and a file of them."""
+    factors = "{intent.intercept: {uniform: [-4, 0]}, tracking.ad_blocker_rate: {uniform: [0, 0.4]}}"
+    text = (
+        f"name: morris\nscenario: {WORLD}\nfactors: {factors}\ndesign: {{kind: morris, samples: 4}}\nreplications: 5\n"
+    )
+    Path("morris.yaml").write_text(text + "responses: {asked: counts.demo_requests}\n")
+    lines = Ended("study", "morris.yaml", "--jobs", "1").out.splitlines()
+    assert lines[2] == "asked: elementary effects of a whole range (μ*, with 95 % interval)"
+    assert lines[3].split()[:2] == ["factor", "μ*"]
+    assert lines[4].split()[0] == "intent.intercept"
+    assert lines[5].split()[:4] == ["tracking.ad_blocker_rate", "0", "[0,", "0]"]
+    assert lines[7] == "not distinguishable from noise: tracking.ad_blocker_rate"
+    assert not any("design point" in line for line in lines[1:])
+    table = pl.read_csv("runs/study-morris/indices.csv")
+    assert table.select("response", "factor").row(0) == ("asked", "intent.intercept")
+
+
 def test_validate_recognises_studies() -> None:
     """A study is recognised by its keys."""
     assert Ended("validate", "tiny.yaml").out == "tiny.yaml: study 'tiny' is valid: 2 design points\n"

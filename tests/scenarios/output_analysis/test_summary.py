@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from scenarios.output_analysis.results import REPLICATIONS_SCHEMA
-from scenarios.output_analysis.summary import differences, estimates, means, ranks
+from scenarios.output_analysis.summary import differences, estimates, means, precision_remarks, ranks
+from scenarios.studies.precision import Precision, PrecisionSettings
 
 RNG = np.random.default_rng(8)
 N = 40
@@ -32,7 +33,7 @@ def table(**responses: dict[int, np.ndarray]) -> pl.DataFrame:
 def test_means_and_intervals_are_those_of_scipy():
     """Mean, standard error and t interval of the numbers that there are; what is missing is counted.
 
-    Without a spread there is no interval.
+    Without a spread there is no interval, except of what is 0 or 1: that is a proportion, and has Wilson's.
     """
     x = RNG.normal(3.0, 2.0, N)
     x[[3, 5]] = np.nan
@@ -46,6 +47,10 @@ def test_means_and_intervals_are_those_of_scipy():
     one, none = (means(table(x={0: np.array([number])})).row(0, named=True) for number in (2.0, np.nan))
     assert (one["mean"], one["se"], one["ci_low"], one["ci_high"]) == (2.0, None, None, None)
     assert (none["n"], none["mean"]) == (0, None)
+    never, same = (means(table(x={0: np.full(20, number)})).row(0, named=True) for number in (0.0, 0.1))
+    wilson = stats.binomtest(0, 20).proportion_ci(method="wilson")
+    assert (never["mean"], never["ci_low"], never["ci_high"]) == (0.0, 0.0, pytest.approx(wilson.high))
+    assert (same["ci_low"], same["ci_high"]) == (None, None)
 
 
 def test_differences_are_paired():
@@ -62,6 +67,14 @@ def test_differences_are_paired():
     a, b = np.array([1.0, np.nan, 3.0, 5.0]), np.array([2.0, 9.0, np.nan, 9.0])
     row = differences(table(x={0: a, 1: b})).row(0, named=True)
     assert (row["n"], row["difference"]) == (2, 2.5)
+
+
+def test_differences_that_never_vary_have_no_interval():
+    """Replications that all differ by one number, most often 0, do not say how rarely others would differ otherwise."""
+    x = RNG.normal(0.0, 3.0, N)
+    for shift in (0.0, 2.0):
+        row = differences(table(x={0: np.round(x), 1: np.round(x) + shift})).row(0, named=True)
+        assert (row["difference"], row["ci_low"], row["ci_high"]) == (shift, None, None)
 
 
 def test_measures_of_estimates_are_those_of_their_definitions():
@@ -90,6 +103,9 @@ def test_measures_of_estimates_are_those_of_their_definitions():
     assert row["mean_nonrobust_se"] == pytest.approx(row["mean_se"] / 2)
     assert row["coverage"] == covered.mean()
     assert row["coverage_mcse"] == pytest.approx(math.sqrt(covered.mean() * (1 - covered.mean()) / N))
+    always = {"coefficient:x": b, "standard_error:x": se, "ci_covers_truth:x": np.ones(N)}
+    of_all = estimates(table(**{name: {0: values} for name, values in always.items()}), ["x"]).row(0, named=True)
+    assert (of_all["coverage"], of_all["coverage_mcse"]) == (1.0, None)
     assert row["bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se).mean()
     assert row["nonrobust_bias_eliminated_coverage"] == (np.abs(b - b.mean()) <= 1.959964 * se / 2).mean()
     assert row["rejected"] == (p < 0.05).mean()
@@ -110,3 +126,16 @@ def test_ranks_are_those_of_the_normal_distribution_and_need_a_truth():
     found = ranks(data, ["x", "y", "z"])
     assert {point: list(terms) for point, terms in found.items()} == {0: ["x"]}
     np.testing.assert_allclose(found[0]["x"], stats.norm.cdf(b, 0.4, se))
+
+
+def test_targets_that_were_not_met_are_remarked():
+    """A response that never varied is named, with what to do; one whose target is met is not."""
+    goals = {"never": Precision(absolute=1.0), "known": Precision(absolute=1.0), "noisy": Precision(absolute=0.01)}
+    settings = PrecisionSettings(precision=goals, max=40)
+    values = {"never": np.zeros(N), "known": RNG.normal(5.0, 1.0, N), "noisy": RNG.normal(5.0, 1.0, N)}
+    never, noisy = precision_remarks(table(**{name: {0: each} for name, each in values.items()}), settings)
+    assert never.startswith(
+        "never: the target precision is not met at 1 of 1 design points after 40 replications; at 1"
+    )
+    assert "take a response that cannot vary out of `precision`" in never
+    assert noisy == "noisy: the target precision is not met at 1 of 1 design points after 40 replications"

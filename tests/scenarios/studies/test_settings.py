@@ -70,6 +70,7 @@ responses:
         ("scenario: baseline\ndesign: {kind: saltelli, samples: 4}", "samples: saltelli needs at least 8; of fewer"),
         ("scenario: baseline\ndesign: {kind: morris, samples: 3}", "samples: morris needs at least 4; of fewer"),
         ("scenario: baseline\ndesign: {kind: sobol, samples: 6}", "samples: must be a power of 2"),
+        ("scenario: baseline\ndesign: {kind: sobol, samples: 8, second_order: true}", "needs the kind saltelli"),
         ("scenario: baseline\ndesign: {kind: morris, samples: 6}", "design: morris needs factors"),
         ("scenario: baseline\nestimates: [pricing_page_vew]", "did you mean 'pricing_page_view'?"),
         ("scenario: baseline\nfactors: {clock.hours: [24]}", "must have at least 2 items, not 1"),
@@ -216,3 +217,9 @@ def test_a_saltelli_block_swaps_one_factor_at_a_time():
         assert (mixed[:, factor] == b[:, factor]).all()
         assert (np.delete(mixed, factor, axis=1) == np.delete(a, factor, axis=1)).all()
     assert (a != b).all()
+    more = unit_design(DesignSettings(kind="saltelli", samples=8, second_order=True), 3, 3).reshape(8, 8, 3)
+    # The same points, and after those with one factor of B, those of B with one of A.
+    assert (more[:, [0, 1, 2, 3, 7]] == block).all()
+    for factor in range(3):
+        assert (more[:, factor + 4, factor] == a[:, factor]).all()
+        assert (np.delete(more[:, factor + 4], factor, axis=1) == np.delete(b, factor, axis=1)).all()

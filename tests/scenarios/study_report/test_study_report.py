@@ -40,6 +40,16 @@ TWO_RANGES = {"intent.intercept": {"uniform": [-6.0, -4.0]}, "sales.no_show_rate
             "Mean absolute effec",
         ),
         ({"factors": TWO_RANGES, "design": {"kind": "saltelli", "samples": 8}}, "Sobol indices", "Total Sobol indices"),
+        (
+            {"factors": TWO_RANGES, "design": {"kind": "saltelli", "samples": 16, "second_order": True}},
+            "Sobol indices",
+            "by the number of base samples",
+        ),
+        (
+            {"factors": TWO_RANGES, "design": {"kind": "latin-hypercube", "samples": 50}},
+            "scatter",
+            "PAWN indices: median",
+        ),
     ],
 )
 def test_every_design_has_its_chart(changes: dict[str, Any], kind: str | None, title: str):
