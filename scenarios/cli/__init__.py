@@ -2,9 +2,8 @@
 
 Modules, in reading order: ``app`` (the entry point), ``commands`` (the table of commands), ``options`` (shared
 options and completion), ``output`` (standard output and messages), ``tables`` and ``progress`` (what Rich draws);
-``scenario_files``, ``runs``, ``models``, ``studies``, ``components``, ``stores``, ``replays``, ``diagnosis`` (the
-commands);
-``run_text``, ``study_text``, ``store_text`` (their results as text); ``shutdown`` (interruptions).
+``scenario_files``, ``runs``, ``models``, ``studies``, ``stores``, ``replays``, ``diagnosis`` (the commands);
+``run_text``, ``study_text``, ``power_text``, ``store_text`` (their results as text); ``shutdown`` (interruptions).
 
 The commands are public names of this package, so each is imported when it is called.
 """

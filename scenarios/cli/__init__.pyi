@@ -1,9 +1,13 @@
 from .app import main as main
-from .components import check_component as check_component
 from .diagnosis import doctor as doctor
 from .models import model as model
 from .replays import export as export, replay as replay
-from .runs import analyze as analyze, map_pages as map_pages, run as run
+from .runs import (
+    analyze as analyze,
+    check_component as check_component,
+    map_pages as map_pages,
+    run as run,
+)
 from .scenario_files import (
     list_scenarios as list_scenarios,
     new as new,

@@ -19,6 +19,7 @@ from analytics.report.trust import TrustCheck, trust_checks
 from analytics.statistics.experiments.arms import ExperimentArms
 from analytics.store.counts import Counts
 from scenarios.cli.tables import Parts, alert, funnel_line, page, table
+from scenarios.component_check import ComponentCheck
 from scenarios.config.description import resolved_intercept
 from scenarios.measures.claims import ClaimResult
 from scenarios.run.events_analysis import EventsAnalysis
@@ -282,3 +283,20 @@ def _counted(n: int, what: str) -> str:
     ('1 visit', '1,200 visits')
     """
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+@page
+def component_text(found: ComponentCheck) -> Parts:
+    """Show what holds, and explain what does not.
+
+    Args:
+        found: The result.
+    """
+    yield table([(each.claim, "yes" if each.holds else "NO") for each in found.findings], (found.scenario, "holds"))
+    yield ""
+    yield f"{found.n_awake:,} of {found.n_visitors:,} visitors were on the clock; in the other run, all of them"
+    for each in found.findings:
+        if not each.holds:
+            yield alert(f"not true that {each.claim}: {each.difference}")
+    for reason in found.reasons:
+        yield f"usual reason: {reason}"

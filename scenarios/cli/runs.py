@@ -1,4 +1,4 @@
-"""Commands about runs and events: run, analyze, map."""
+"""Commands about runs and events: run, check-component, analyze, map."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from scenarios.cli.options import (
 )
 from scenarios.cli.output import Output, is_quiet
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.run_text import analysis_results, analysis_summary, invalid_events, run_summary
+from scenarios.cli.run_text import analysis_results, analysis_summary, component_text, invalid_events, run_summary
+from scenarios.component_check import check_component as check
 from scenarios.config.loading import load, parse
 from scenarios.config.pages_file import with_mapping
 from scenarios.config.settings import ScenarioSettings
@@ -207,3 +208,16 @@ def analyst_settings(scenario: str | None, overrides: Sequence[str] = ()) -> tup
     model = ScenarioSettings
     settings = parse(model, _DEFAULTS, _PART, overrides) if scenario is None else load(model, scenario, overrides)
     return settings.analysis, settings.intent.conversion_unit
+
+
+def check_component(
+    scenario: ScenarioName, seed: Seed = None, set_: Overrides = None, *, json: JsonOutput = False
+) -> Output:
+    """Check that the components of a scenario keep the rules."""
+    found = check(Scenario.load(scenario, set_ or ()), seed=seed)
+    status = 0 if found.passed else 1
+    if json:
+        counts = {"visitors": found.n_visitors, "on_the_clock": found.n_awake}
+        data = {"scenario": found.scenario, "passed": found.passed, **counts, "findings": found.table.to_dicts()}
+        return Output(to_json(data), status=status)
+    return Output(component_text(found), is_summary=found.passed, status=status)
