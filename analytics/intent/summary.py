@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from analytics import html
 from analytics.html.numbers import NONE, estimate, p_value, ratio
 from analytics.intent.findings import FINDING_MARKS, coverage_sentence
+
+_SMALL: Final = 0.1
+"""Below this two decimals are too few for an estimate and the ends of its interval."""
 
 
 def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
@@ -27,7 +31,7 @@ def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
         {
             "group": row["group"],
             "signal": row["signal"],
-            f"coefficient [{100 * level:g} %]": f"{estimate(row['coefficient'], sign=True)} [{_ends(row)}]",
+            f"coefficient [{100 * level:g} %]": _with_interval(row),
             "odds ratio": ratio(row["odds_ratio"]),
             "p": p_value(row["p_value"]),
             "p adjusted": p_value(row["p_adjusted"]),
@@ -41,9 +45,12 @@ def finding_cells(findings: pl.DataFrame, level: float) -> pl.DataFrame:
     return cells if known or cells.is_empty() else cells.drop("truth", "against truth")
 
 
-def _ends(row: dict[str, float | None]) -> str:
-    ends = (estimate(row["ci_low"], sign=True), estimate(row["ci_high"], sign=True))
-    return NONE if row["ci_low"] is None else ", ".join(ends)
+def _with_interval(row: dict[str, float | None]) -> str:
+    """An estimate with its interval, all three to the same number of decimals unless they are small."""
+    values = [row[name] for name in ("coefficient", "ci_low", "ci_high")]
+    is_small = all(value is None or abs(value) < _SMALL for value in values)
+    value, low, high = (estimate(each, sign=True) if is_small or each is None else f"{each:+.2f}" for each in values)
+    return f"{value} [{NONE if row['ci_low'] is None else f'{low}, {high}'}]"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -86,3 +86,19 @@ def test_intervals_at_the_stopping_point_keep_their_coverage(name: str):
     tolerance = 3 * math.sqrt(0.95 * 0.05 / N_STUDIES)
     assert -tolerance < covered / N_STUDIES - 0.95
     assert "loose" in name or covered / N_STUDIES - 0.95 < tolerance
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("least", [3, 10, 20])
+def test_stopping_at_the_first_narrow_interval_covers_too_rarely(least: int):
+    """Without looking ahead, of normal responses of which some 30 are needed; the fewer must be made, the worse."""
+    rng, covered = np.random.default_rng(1), 0
+    half_width = 1.96 / math.sqrt(30)
+    for _ in range(N_STUDIES):
+        sample = running_sample(rng.normal(size=600))
+        half = t_quantiles(600) * sample.sd / np.sqrt(sample.n)
+        stop = int(np.flatnonzero(half[least - 1 :] <= half_width)[0]) + least - 1
+        covered += bool(abs(sample.mean[stop]) <= half[stop])
+    print(f"\nfirst narrow interval after at least {least}: {covered / N_STUDIES:.4f}")
+    expected = {3: 0.912, 10: 0.9365, 20: 0.9385}[least]
+    assert covered / N_STUDIES == pytest.approx(expected, abs=3 * math.sqrt(0.94 * 0.06 / N_STUDIES))
