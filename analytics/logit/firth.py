@@ -9,6 +9,7 @@ the profile penalised likelihood, not of standard errors. Sources: D. Firth, Bio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
@@ -130,7 +131,7 @@ class PenalisedLogit:
             point = self._climb(self._moved(last, term, at), [term])
             root = self._signed_root(point, step)
             if abs(root - target) < _PROFILE_TOLERANCE:
-                highest = self._highest(term, at)
+                highest = self._highest(term, at, point)
                 if not highest.value > point.value + _GAIN_LEFT:
                     return at
                 point, root = highest, self._signed_root(highest, step)
@@ -143,11 +144,15 @@ class PenalisedLogit:
             at = _between(float(proposed), inner, outer, step)
         raise ConvergenceError("an end of a profile-likelihood interval was not found")
 
-    def _highest(self, term: int, at: float) -> _Point:
+    def _highest(self, term: int, at: float, known: _Point) -> _Point:
         """The best point with one coefficient held, from afar: of few requests the likelihood may have two hills."""
         flat = np.where(np.arange(len(self._scale)) == term, at, 0.0)
-        starts = (flat, self._moved(self._top, term, at))
-        return max((self._climb(start, [term]) for start in starts), key=lambda point: point.value)
+        points = [known]
+        for start in (flat, self._moved(self._top, term, at)):
+            # Far from the maximum the search may fail.
+            with suppress(np.linalg.LinAlgError, ConvergenceError):
+                points.append(self._climb(start, [term]))
+        return max(points, key=lambda point: point.value)
 
     def _signed_root(self, point: _Point, step: float) -> float:
         """Signed root of the likelihood ratio of a point, on the side of a step."""

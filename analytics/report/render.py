@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
@@ -20,8 +20,6 @@ from analytics.store.intake import JudgedEvents
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from analytics.intent.results import IntentResults
 
 
 def render_report(data: ReportData) -> str:
@@ -82,7 +80,6 @@ def analysis_report(
         components: Name, class and settings of each component of the simulated world.
         probes: What was measured while the simulated clock ran, by probe.
     """
-    intent, error = _model_or_reason(analysis)
     return ReportData(
         analysis.statistics,
         title=title,
@@ -90,11 +87,7 @@ def analysis_report(
         moving_average_hours=analysis.settings.moving_average_hours,
         description=description,
         seed=seed,
-        intent=intent,
-        model_error=error,
-        # Without a model its variants fail for the same reason, after as long a search.
-        session_length=analysis.session_length if intent else None,
-        analyses=analysis.side_by_side if intent else None,
+        **_of_model(analysis),
         pages=analysis.pages,
         content=analysis.content_by_segment,
         experiments=analysis.experiments,
@@ -112,9 +105,11 @@ def analysis_report(
     )
 
 
-def _model_or_reason(analysis: Analysis) -> tuple[IntentResults | None, str | None]:
+def _of_model(analysis: Analysis) -> dict[str, Any]:
+    """The model and its variants; or why there is none, for which the variants would search as long and fail."""
     try:
-        return analysis.intent, None
+        intent = analysis.intent
     except AnalyticsError as error:
         # Counts and rates need no model, so the report is written all the same, with the reason.
-        return None, str(error)
+        return {"model_error": str(error)}
+    return {"intent": intent, "session_length": analysis.session_length, "analyses": analysis.side_by_side}

@@ -26,8 +26,6 @@ from analytics.statistics.intervals import rate_with_interval
 from analytics.statistics.mergeable_counts import MergeableCounts
 from analytics.statistics.traffic import COUNTS, Question, Traffic, TrafficInParts
 
-_HOUR_MS: Final = 3_600_000
-
 _CONVERSION: Final = ("conversion", "conversion_low", "conversion_high")
 
 
@@ -177,7 +175,7 @@ class FunnelStatistics:
         )
 
     def moving_average(self, hours: int = 3, by: By = None) -> pl.DataFrame:
-        """Return trailing moving averages of the counts per observed hour, with zeros for hours without events.
+        """Return trailing moving averages of the hourly counts, with zeros for hours without events.
 
         Args:
             hours: Length of the window, at least 1.
@@ -185,7 +183,7 @@ class FunnelStatistics:
 
         Returns:
             The rows of :meth:`hourly` with means instead of counts; null in the first ``hours - 1`` hours. A partial
-            hour counts as the part of an hour that was observed; a mean is ``partial`` where its window has one.
+            hour is in no mean, and the mean is ``partial`` where its window has one: it is of fewer hours, or null.
 
         Raises:
             AnalyticsError: The window is shorter than one hour.
@@ -194,8 +192,11 @@ class FunnelStatistics:
         if hours < 1:
             raise AnalyticsError(f"hours: a window has at least 1 hour (got {hours})")
         names = [dimension.name for dimension in dimensions_of(by)]
-        observed_hours = self._observed_ms().rolling_sum(hours) / _HOUR_MS
-        means = pl.col(COUNTS).cast(pl.Float64).rolling_sum(hours) / observed_hours
+        is_whole = ~pl.col("partial")
+        n_whole = is_whole.cast(pl.UInt32).rolling_sum(hours)
+        # By whole hours alone: the events themselves end the last one, so that their rate in it is too high.
+        total = pl.when(is_whole).then(pl.col(COUNTS)).otherwise(0).cast(pl.Float64).rolling_sum(hours)
+        means = pl.when(n_whole > 0).then(total / n_whole)
         partial = pl.col("partial").cast(pl.UInt8).rolling_max(hours, min_samples=1).cast(pl.Boolean)
         averages = [means, partial]
         return self.hourly(by).with_columns(each.over(names) if names else each for each in averages)
@@ -290,11 +291,5 @@ class FunnelStatistics:
 
     def _partial(self) -> pl.Expr:
         """Whether the observed period does not cover an hour whole."""
-        return (self._observed_ms() < _HOUR_MS).alias("partial")
-
-    def _observed_ms(self) -> pl.Expr:
-        """How much of an hour the observed period covers, in milliseconds."""
         first, end = (pl.lit(moment, dtype=UTC_MS) for moment in self._period)
-        begin, stop = pl.col("hour"), pl.col("hour").dt.offset_by("1h")
-        covered = pl.min_horizontal(stop, end) - pl.max_horizontal(begin, first)
-        return covered.dt.total_milliseconds()
+        return ((pl.col("hour") < first) | (pl.col("hour").dt.offset_by("1h") > end)).alias("partial")

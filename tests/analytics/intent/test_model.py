@@ -539,7 +539,7 @@ def test_results_become_json_and_text():
     assert results.findings.height == len(results.terms) - 1
     assert repr(results.summary()) == repr(results)
     assert "High-intent signals" in repr(results)
-    assert to_svg(results.plot()).startswith("<svg")
+    assert to_svg(results.plot(), "coefficients").startswith("<svg")
 
 
 def test_steps_that_overshoot_are_shortened():

@@ -89,7 +89,7 @@ def test_hours_by_segment_are_filled_for_every_segment():
 
 def test_moving_averages_run_over_hours_without_events():
     """Views in hours 0 and 4 alone average 1/3 and 1/3 over three hours, not 1; the first two hours have no average."""
-    averages = statistics(view(0), view(240)).moving_average(3)["page_views"].to_list()
+    averages = statistics(view(0), view(240), observed_until=hour(5)).moving_average(3)["page_views"].to_list()
     assert averages[:2] == [None, None]
     assert averages[2:] == pytest.approx([1 / 3, 0, 1 / 3], abs=1e-12)
 
@@ -98,14 +98,14 @@ def test_moving_averages_stay_within_their_segment():
     """The average of a country never takes an hour of another's."""
     rows = [view(60 * h, "ann", country="DE") for h in range(4)]
     rows += [view(60 * h + i, f"bob{h}{i}", country="US") for h in range(4) for i in range(10)]
-    averages = statistics(*rows).moving_average(2, by="country")
+    averages = statistics(*rows, observed_until=hour(4)).moving_average(2, by="country")
     assert averages.filter(country="DE")["page_views"].to_list() == [None, 1, 1, 1]
     assert averages.filter(country="US")["page_views"].to_list() == [None, 10, 10, 10]
 
 
 def test_over_one_hour_the_average_is_the_count():
     """The shortest window changes nothing."""
-    some = statistics(view(0), view(70))
+    some = statistics(view(0), view(70), observed_until=hour(2))
     assert some.moving_average(1)["page_views"].to_list() == some.hourly()["page_views"].to_list()
 
 
