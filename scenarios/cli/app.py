@@ -26,7 +26,7 @@ from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
 from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
-from scenarios.cli.shutdown import graceful_shutdown
+from scenarios.cli.shutdown import end_by, graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError, InputError
 from simulator import settings
 from simulator.errors import ComponentError
@@ -54,10 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _open_closed_outputs()
     # Signals first: an interruption at any later point is reported like any other end.
     try:
-        with graceful_shutdown(), warnings.catch_warnings():
+        with graceful_shutdown() as signals, warnings.catch_warnings():
             _report_warnings()
+            words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
             # In its own context, so that --quiet of one call does not outlive it.
-            status = copy_context().run(_run, list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+            status = copy_context().run(_run, words, signals)
     except KeyboardInterrupt:
         status = _report("interrupted", _INTERRUPTED)
     sys.exit(status)
@@ -220,11 +221,12 @@ def _report_warnings() -> None:
     warnings.showwarning = report
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], signals: Sequence[int]) -> int:
     """Run the command that the arguments name, and print its output or its error.
 
     Args:
         arguments: Words after ``funnelsim``.
+        signals: Signals that have requested an end.
 
     Returns:
         The exit status.
@@ -243,6 +245,9 @@ def _run(arguments: list[str]) -> int:
     except MemoryError:  # whose own message is empty
         return _report("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
+        # Pydantic makes an error of its own of the exception that a signal has raised amid its work.
+        if signals:
+            end_by(signals[-1])
         return _unexpected(error)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 _SIGNALLED: Final = 128
 """The exit status of a process that a signal has ended is this plus the number of the signal."""
@@ -25,40 +25,48 @@ _IMPORTS: Final = "<frozen importlib."
 
 
 @contextmanager
-def graceful_shutdown() -> Iterator[None]:
+def graceful_shutdown() -> Iterator[list[int]]:
     """Let SIGTERM and SIGHUP raise ``SystemExit``, as Ctrl-C raises ``KeyboardInterrupt``, and lose none of them.
 
     A signal during an import waits until the import is over: modules written in C may swallow any exception while they
     are imported. An exception that Python cannot raise, as in a callback, is repeated.
+
+    Yields:
+        The signals that have raised an exception, which a library may have made another one of; see :func:`end_by`.
     """
+    requests = list[int]()
+
+    def end(request: int, frame: FrameType | None) -> None:
+        if _imports(frame):
+            _repeat(request)
+        else:
+            requests.append(request)
+            end_by(request)
+
     names = ("SIGTERM", "SIGHUP", "SIGINT")
     before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)}
     for request, handler in before.items():
         # A process started by nohup or behind an ampersand must go on ignoring the signal.
         if handler is not signal.SIG_IGN:
-            signal.signal(request, _end)
+            signal.signal(request, end)
     hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost
     try:
-        yield
+        yield requests
     finally:
         sys.unraisablehook = hook
         for request, handler in before.items():
             signal.signal(request, handler)
 
 
-def _end(request: int, frame: FrameType | None) -> None:
-    """Raise the exception that a signal asks for, or repeat the signal where none can be raised now.
+def end_by(request: int) -> NoReturn:
+    """Raise the exception that a signal asks for.
 
     Args:
         request: Number of the signal.
-        frame: Where the main thread is.
     """
-    if _imports(frame):
-        _repeat(request)
-    elif request == signal.SIGINT:
+    if request == signal.SIGINT:
         raise KeyboardInterrupt
-    else:
-        sys.exit(_SIGNALLED + request)
+    sys.exit(_SIGNALLED + request)
 
 
 def _imports(frame: FrameType | None) -> bool:

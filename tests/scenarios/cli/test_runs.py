@@ -113,7 +113,7 @@ def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, status: int) ->
         time.sleep(0.05)
     process.send_signal(sent)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == status
+    assert process.returncode == status, error.decode()
     assert len(error.splitlines()) <= 1
     assert not Path("deep").exists()
 
