@@ -11,6 +11,7 @@ from analytics.charts.chart import Chart, chart_of
 from analytics.charts.segments import SMALL_N
 from analytics.charts.traffic import funnel_chart
 from analytics.html.numbers import count, percent
+from analytics.report.answers import Answer, answers_of
 from analytics.report.data import ReportData
 from analytics.report.experiments import ExperimentView, experiment_views
 from analytics.report.model import Model, model_view
@@ -43,6 +44,7 @@ class ReportView:
         segments: Conversion by each dimension.
         pairs: Conversion by each pair of dimensions.
         interactions: Tests whether page groups matter more in some segments.
+        answers: What all figures say of the products of a segment and a page group.
         experiments: The arms of each experiment, and how they differ.
         model: The intent model, or why there is none.
         session_length: Forms of session length in the model.
@@ -77,6 +79,7 @@ class ReportView:
     segments: list[Segments]
     pairs: list[Segments]
     interactions: list[Interaction]
+    answers: list[Answer]
     experiments: list[ExperimentView]
     model: Model
     session_length: SessionLength | None
@@ -124,6 +127,7 @@ def report_view(data: ReportData) -> ReportView:
         segments=segment_views(data),
         pairs=pair_views(data),
         interactions=interaction_views(data),
+        answers=answers_of(data),
         experiments=experiment_views(data),
         model=model_view(data.intent, data.model_error),
         session_length=None if data.session_length is None else session_view(data.session_length),
