@@ -191,7 +191,7 @@ class IntentModel:
             pseudo_r2=1 - found.fit.log_likelihood / _log_likelihood_of_intercept(n_requests, eligible.height),
             tjur_r2=coefficient_of_discrimination(ones, zeros, p),
             auc_in_sample=area_under_curve(ones, zeros, p),
-            covariance="nonrobust" if basis.clusters is None else f"cluster by account ({found.fit.inference.kind})",
+            covariance=_kind_of_errors(basis),
             covariance_matrix=found.fit.covariance,
             level=self.level,
             basis=basis,
@@ -217,6 +217,14 @@ class IntentModel:
         # A table need not have any of these columns.
         people = eligible.select(name for name in (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS) if name in eligible.columns)
         return FitContext(self.signals, design, found, clusters, people, self.level)
+
+
+def _kind_of_errors(basis: FitContext) -> str:
+    if basis.n_clusters is None:
+        return "nonrobust"
+    if basis.n_clusters < MIN_CLUSTERS:
+        return f"unknown: fewer than {MIN_CLUSTERS} accounts"
+    return f"cluster by account ({basis.estimate.fit.inference.kind})"
 
 
 def _warnings(basis: FitContext) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class IntentResults:
         auc_in_sample: In-sample AUC, which is optimistic: the share of pairs (a visit with a request, one without)
             that the model ranks correctly on the visits of the fit.
         covariance: Kind of covariance: ``nonrobust``, ``cluster by account (CR1)`` or, with few effective accounts,
-            ``cluster by account (CR2)``; see :mod:`analytics.logit.robust`.
+            ``cluster by account (CR2)``, or ``unknown: fewer than 3 accounts``; see :mod:`analytics.logit.robust`.
         covariance_matrix: Covariance of the coefficients, terms × terms.
         level: Confidence level of the intervals.
         basis: Context of the fit, for diagnostics that are computed on demand.

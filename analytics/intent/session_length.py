@@ -111,14 +111,13 @@ class SessionLengthComparison:
 
     @property
     def nonlinearity(self) -> float | None:
-        """P-value of the test for nonlinearity in the logarithm; None where the spline cannot be fitted."""
+        """P-value of the test for nonlinearity in the logarithm; None where the spline cannot be fitted or tested."""
         try:
-            fit = self._fit_of("spline")
+            basis = self._fit_of("spline").basis
+            nonlinear = [term for term in basis.design.terms if term.startswith(f"{_PREFIX}_nonlinear")]
+            return joint_test(basis.design, basis.estimate, basis.n_clusters, nonlinear).p_value
         except IntentModelError:
             return None
-        nonlinear = [term for term in fit.basis.design.terms if term.startswith(f"{_PREFIX}_nonlinear")]
-        tested = joint_test(fit.basis.design, fit.basis.estimate, fit.basis.n_clusters, nonlinear)
-        return tested.p_value
 
     def curve(
         self, form: SessionForm = DEFAULT_FORM, minutes: Sequence[float] | None = None, reference: float | None = None

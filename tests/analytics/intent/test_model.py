@@ -512,6 +512,7 @@ def test_of_one_or_two_accounts_nothing_but_coefficients_is_known(n: int, named:
     assert "–" in repr(found) or "null" in repr(found)
     with pytest.raises(TooFewVisitsError, match="too few for a joint test"):
         found.joint_test(["security_page_view"])
+    assert found.covariance == "unknown: fewer than 3 accounts"
     model_view(found, None)
 
 

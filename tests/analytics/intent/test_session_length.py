@@ -147,3 +147,14 @@ def test_the_chart_names_its_curves_and_the_truth_where_it_is_known():
     assert {"log1p", "spline", "over 15 minutes", "true effect"} <= set(texts)
     unknown = LOGARITHMIC.curve().with_columns(truth=pl.lit(None, dtype=pl.Float64))
     assert "true effect" not in to_svg(session_length_chart(unknown), "s")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_of_one_or_two_accounts_the_curve_has_no_band_and_no_test(n: int):
+    """Nothing is known of the differences between accounts, so that only the curve itself is drawn."""
+    few = VISITS.head(3_000).with_columns(account=pl.format("a{}", pl.int_range(pl.len()) % n))
+    compared = SessionLengthComparison(few, MODEL, B)
+    assert compared.nonlinearity is None
+    curve = compared.curve()
+    assert curve["log_odds"].is_finite().all()
+    assert not curve["low"].is_finite().any()
