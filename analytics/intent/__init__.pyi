@@ -1,3 +1,8 @@
+from .baseline import (
+    BASELINE_COLUMNS as BASELINE_COLUMNS,
+    BaselineKind as BaselineKind,
+    baseline_names as baseline_names,
+)
 from .coefficients import unit_of as unit_of
 from .findings import (
     BUILT_IN as BUILT_IN,

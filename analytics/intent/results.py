@@ -16,7 +16,6 @@ from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.findings import findings_of, term_name
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
-from analytics.intent.own_tables import with_levels
 from analytics.intent.summary import Summary
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import NEVER, design_matrix, variance_inflation
@@ -222,6 +221,11 @@ class IntentResults:
         """Joint test of all terms; see :meth:`joint_test`."""
         return self.joint_test(self.terms[1:])
 
+    @cached_property
+    def baseline_test(self) -> JointTest | None:
+        """Joint test of the terms of the baseline, by which it is constant; None where it is taken to be."""
+        return self.joint_test(self.basis.baseline_terms) if self.basis.baseline_terms else None
+
     def joint_test(self, terms: Sequence[str]) -> JointTest:
         """Test that the coefficients of some terms are all 0.
 
@@ -299,7 +303,7 @@ class IntentResults:
         corrected (FLIC), so that over the visits of the fit predictions add up to the requests; see
         :func:`analytics.logit.firth.intercept_shift`. Arguments and errors are those of :meth:`predict`.
         """
-        visits = with_levels(visits, self.basis.levels)
+        visits = self.basis.with_terms(visits)
         matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict must not wait for it.
