@@ -46,7 +46,7 @@ def test_a_rare_large_number_moves_no_knot():
 
 
 def test_the_fit_equals_a_logit_on_the_splines_columns():
-    """A logit of statsmodels on the intercept, the signal and Harrell's columns of log visit number gives the same estimates."""
+    """A logit of statsmodels on the signal and Harrell's columns of log visit number gives the same estimates."""
     results = model("visit_number").fit(VISITS)
     knots = results.basis.baseline.knots
     assert knots is not None
