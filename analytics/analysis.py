@@ -227,7 +227,8 @@ class Analysis:
         """The visits to fit: of events in parts, only the columns and rows that a fit needs."""
         if isinstance(self._prepared, PreparedEvents):
             return self._in_one_arm(self.visits, pl.col("anonymous_id"))
-        wanted = ["anonymous_id", "account", *(signal.name for signal in self._signals), *VISIT_OUTCOME_COLUMNS]
+        wanted = ["anonymous_id", "account", *models.BASELINE_COLUMNS[self.settings.baseline]]
+        wanted += [*(signal.name for signal in self._signals), *VISIT_OUTCOME_COLUMNS]
         eligible = pl.col("at_risk") & ~pl.col("censored")
         tables = (self._finished(rows).filter(eligible).select(wanted).collect() for rows in self._read_visits[0])
         return pl.concat(logit.with_keys(self._in_one_arm(table, pl.col("anonymous_id"))) for table in tables)
@@ -282,7 +283,8 @@ class Analysis:
 
     @cached_property
     def _model(self) -> models.IntentModel:
-        return models.IntentModel(self._signals, self.settings.interactions, estimator=self.settings.estimator)
+        own = self.settings
+        return models.IntentModel(self._signals, own.interactions, estimator=own.estimator, baseline=own.baseline)
 
     def segments(self, *dimensions: Dimension) -> pl.DataFrame:
         """Counts and rates by one or two dimensions, or of all events; each table is computed once."""

@@ -100,6 +100,9 @@ class AnalyticsSettings(BaseModel):
             ``region_europe:security_page_view``.
         estimator: ``ml`` fits the intent model by maximum likelihood, and by Firth's penalised likelihood only where
             signals are separated; ``firth`` penalises in any case, which is nearly unbiased with few requests.
+        baseline: What the odds of a request change with in the intent model, besides the signals: ``constant`` for
+            nothing; ``visit_number`` for a spline of the logarithm of the visit number; ``time`` for one of the days
+            since the visitor's first visit. Simulated visitors decide by none of these: true coefficients are 0.
         channels: Channels of one's own, by name, beside those of Google Analytics; the first that matches an event
             applies. A scenario adds the channels of its own ``traffic.channels``. One with the name of a built-in
             channel replaces it, also in the signals that read it: what only Google's rule would put there is ``other``.
@@ -127,6 +130,7 @@ class AnalyticsSettings(BaseModel):
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
     estimator: Literal["ml", "firth"] = "ml"
+    baseline: Literal["constant", "visit_number", "time"] = "constant"
     channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
     pages: Pages = Field(default_factory=dict)
     funnel: OwnFunnel = ()

@@ -7,6 +7,7 @@ from .experiments import (
 from .model import (
     calibration_chart as calibration_chart,
     coefficient_chart as coefficient_chart,
+    request_curve_chart as request_curve_chart,
     session_length_chart as session_length_chart,
 )
 from .probes import MOST_PANELS as MOST_PANELS, measured_over_time as measured_over_time, probe_chart as probe_chart

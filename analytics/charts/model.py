@@ -1,4 +1,4 @@
-"""Charts of the intent model: coefficients, session length, interactions and calibration.
+"""Charts of the intent model: coefficients, session length, time to a request and calibration.
 
 Importing this module imports Altair.
 """
@@ -169,6 +169,29 @@ def _estimate(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _clamped(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else min(max(value, -_MOST_LOG_ODDS), _MOST_LOG_ODDS)
+
+
+def request_curve_chart(curves: pl.DataFrame) -> alt.LayerChart:
+    """Draw the share of visitors without a request after each visit: observed dots, and the model's line, with bands.
+
+    Args:
+        curves: As of ``IntentResults.request_curves``.
+    """
+    x = alt.X("visit:Q", title="visits so far", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(zero=False))
+    y = alt.Y("low:Q", title="share without a request", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False))
+    columns = [("visit", name, f"{name}_low", f"{name}_high") for name in ("fitted", "observed")]
+    tables = [
+        curves.select(each).rename(dict(zip(each[1:], ("share", "low", "high"), strict=True))) for each in columns
+    ]
+    fitted, observed = (alt.Chart(inline(table.to_dicts())).encode(x=x) for table in tables)
+    return layered(
+        fitted.mark_area(color=BLUE, opacity=0.2).encode(y=y, y2=alt.Y2("high:Q")),
+        observed.mark_rule(color=INK, opacity=0.6).encode(y=y, y2=alt.Y2("high:Q")),
+        fitted.mark_line(color=BLUE, strokeWidth=2.5).encode(y=alt.Y("share:Q")),
+        observed.mark_point(color=INK, filled=True, size=60, opacity=1).encode(y=alt.Y("share:Q")),
+        width=460,
+        height=260,
+    )
 
 
 _LEAST: Final = 1e-4

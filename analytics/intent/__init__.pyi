@@ -1,3 +1,8 @@
+from .baseline import (
+    BASELINE_COLUMNS as BASELINE_COLUMNS,
+    BaselineKind as BaselineKind,
+    baseline_names as baseline_names,
+)
 from .coefficients import unit_of as unit_of
 from .findings import (
     BUILT_IN as BUILT_IN,
@@ -11,6 +16,7 @@ from .findings import (
 from .model import IntentModel as IntentModel
 from .naive_analyses import NaiveComparison as NaiveComparison, compare_analyses as compare_analyses
 from .own_tables import TableColumn as TableColumn
+from .random_intercept import RandomIntercept as RandomIntercept
 from .results import IntentResults as IntentResults
 from .session_length import SessionForm as SessionForm, SessionLengthComparison as SessionLengthComparison
 from .summary import Summary as Summary, finding_cells as finding_cells

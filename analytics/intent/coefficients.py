@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from analytics.intent.baseline import BaselineTerm
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import TableColumn
 from analytics.logit.design import INTERCEPT
@@ -150,6 +151,8 @@ def _unit(signal: Signal | TableColumn | None) -> Unit:
         if signal.scale == "log1p":
             return Unit("doubled (as 1 + minutes)", math.log(2))
         return Unit(f"{_MINUTES} minutes longer", float(_MINUTES))
+    if isinstance(signal, BaselineTerm) and signal.name == "visit_number":
+        return Unit("doubled", math.log(2))
     if isinstance(signal, EventCount) and signal.scale == "log1p":
         return Unit("doubled (as 1 + number)", math.log(2))
     return Unit("one more", 1.0)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from analytics.html.numbers import SIGNIFICANT, times
+from analytics.intent.baseline import BaselineTerm
 from analytics.intent.coefficients import unit_of
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import TableColumn
@@ -31,6 +32,7 @@ _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Context",
     "low": "Low-intent signals",
+    "baseline": "Baseline",
     "together": "Interactions",
     "other": "Other terms",
 }
@@ -178,7 +180,7 @@ def known_signals(basis: FitContext) -> Signals:
 
 
 def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = BUILT_IN) -> dict[str, pl.DataFrame]:
-    """Sort the coefficients without the intercept under headings: high intent, context, low intent, interactions.
+    """Sort the coefficients without the intercept under headings: by intent, baseline, interactions.
 
     Args:
         coefficients: As of ``IntentResults.coefficients``.
@@ -224,6 +226,8 @@ def _sentence(row: Mapping[str, Any], basis: FitContext, signals: Signals) -> st
     if ":" in term:
         return _interaction(row, basis, signals)
     signal = signals.get(term)
+    if isinstance(signal, BaselineTerm):
+        return f"How the odds of a demo request change with {signal.meaning}, together with all terms of the baseline."
     others = _except(term, basis.design.terms, signals)
     # Only the meaning of a yes-or-no signal continues “a visitor who …”.
     if _is_yes_or_no(signal):

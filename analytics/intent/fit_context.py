@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
-from analytics.intent.own_tables import TableColumn
+from analytics.intent.baseline import Baseline
+from analytics.intent.own_tables import TableColumn, with_levels
 from analytics.logit.clusters import cluster_keys
 from analytics.logit.design import Design, design_matrix
 from analytics.logit.estimation import Estimate
@@ -33,13 +34,14 @@ class FitContext:
     """The design, the estimate and the clusters of a fitted model.
 
     Args:
-        signals: Signals of the model, the dropped ones included.
+        signals: Signals of the model and terms of its baseline, the dropped ones included.
         design: Design matrix and outcomes.
         estimate: Coefficients and covariance.
         clusters: Number of each visit's cluster, from 0; None where visits are taken as independent.
-        people: The account and the visitor of each visit, by name or key.
+        people: The account and the visitor of each visit, by name or key, and its number.
         level: Confidence level of the intervals, between 0 and 1.
         levels: Levels of each text column of the user's own table, the reference first.
+        baseline: How the odds of a request change with the number of the visit or with time.
     """
 
     signals: tuple[Signal | TableColumn, ...]
@@ -49,6 +51,7 @@ class FitContext:
     people: pl.DataFrame
     level: float
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    baseline: Baseline = field(default_factory=Baseline)
 
     @cached_property
     def keys(self) -> pl.Series:
@@ -123,6 +126,22 @@ class FitContext:
             for each in (residuals, variances)
         )
         return float(pairs / np.sqrt(2 * expected)) if expected > 0 else None
+
+    @property
+    def baseline_terms(self) -> tuple[str, ...]:
+        """Terms of the baseline in the model; none where it is constant."""
+        return tuple(term.name for term in self.baseline.terms if term.name in self.design.terms)
+
+    def with_terms(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """Add what terms are made of to a table: signals of text columns, and the baseline.
+
+        Args:
+            visits: A table like that of the fit.
+
+        Raises:
+            VisitTableError: A column is missing, or a row has a level that the fit had not.
+        """
+        return self.baseline.added(with_levels(visits, self.levels))
 
     def refuse_unseen(self, visits: pl.DataFrame) -> None:
         """Refuse visits unlike all those of the fit, where a dropped term takes values that the fit never saw.

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
+from analytics.intent.baseline import Baseline, BaselineKind, baseline_names
 from analytics.intent.coefficients import coefficient_table
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import Categories, own_table
@@ -70,10 +71,12 @@ class IntentModel:
         penalise: With separated terms, fit Firth's penalised likelihood and warn; if False, raise instead.
         estimator: ``ml`` for maximum likelihood; ``firth`` for Firth's penalised likelihood in any case, which is
             nearly unbiased with few requests.
+        baseline: What the odds of a request change with, besides the signals: with nothing (``constant``), with the
+            number of the visit or with the time since the first one; see :mod:`analytics.intent.baseline`.
 
     Raises:
         IntentModelError: An interaction has an unknown signal, a term is given twice, the level is out of range, or
-            the estimator is unknown.
+            the estimator or the baseline is unknown.
 
     >>> from analytics.signals.definitions import EverSeen
     >>> model = IntentModel([EverSeen("docs", "has seen docs", "high", "category", ("docs",))], [])
@@ -91,27 +94,29 @@ class IntentModel:
         *,
         penalise: bool = True,
         estimator: Estimator = "ml",
+        baseline: BaselineKind = "constant",
     ) -> None:
         if any(isinstance(signal, str) for signal in signals):
             raise IntentModelError(
                 "signals: are no names here; for columns of your own table use fit(table, signals=[…], outcome=…)"
             )
         self.signals, self.interactions, self.level = tuple(signals), tuple(interactions), level
-        self.penalise, self.estimator = penalise, estimator
+        self.penalise, self.estimator, self.baseline = penalise, estimator, baseline
+        for name, value, known in (("estimator", estimator, Estimator), ("baseline", baseline, BaselineKind)):
+            if value not in get_args(known):
+                raise IntentModelError(f"{name}: must be {' or '.join(get_args(known))} (got {value!r})")
         names = [signal.name for signal in self.signals]
         # A built-in signal that this model leaves out is no misspelling: its interactions are dropped, not refused.
-        known = {*names, *(signal.name for signal in SIGNALS)}
+        factors = {*names, *(signal.name for signal in SIGNALS)}
         for term in self.interactions:
             parts = interaction_parts(term)
-            if len(parts) < 2 or not known.issuperset(parts):  # noqa: PLR2004 - a product has two factors
+            if len(parts) < 2 or not factors.issuperset(parts):  # noqa: PLR2004 - a product has two factors
                 raise IntentModelError(
-                    f"interaction {term!r}: must be two or more signals joined by ':', of {sorted(known)}"
+                    f"interaction {term!r}: must be two or more signals joined by ':', of {sorted(factors)}"
                 )
-        terms = [*names, *self.interactions]
+        terms = [*names, *baseline_names(baseline), *self.interactions]
         if len(set(terms)) < len(terms):
             raise IntentModelError(f"a term is given twice: {', '.join(terms)}")
-        if estimator not in get_args(Estimator):
-            raise IntentModelError(f"estimator: must be {' or '.join(get_args(Estimator))} (got {estimator!r})")
         if not 0 < level < 1:
             raise IntentModelError(f"level: must lie between 0 and 1 (got {level})")
 
@@ -170,6 +175,8 @@ class IntentModel:
             names = [signal.name for signal in self.signals]
             eligible = eligible_visits(visits, names)
             return self._results(eligible, self.fit_context(eligible, names, self.interactions), truth or {})
+        if self.baseline != "constant":
+            raise IntentModelError("baseline: rows of your own table are no visits; make a signal of its columns")
         if signals is None and self.signals != SIGNALS:
             signals = [*(signal.name for signal in self.signals), *self.interactions]
         own = own_table(visits, signals, outcome, account=account, weights=weights, categories=categories)
@@ -211,12 +218,16 @@ class IntentModel:
         Raises:
             IntentModelError: As for :meth:`fit`.
         """
-        design = prepare(eligible, names, interactions)
+        baseline = Baseline.of(eligible, self.baseline)
+        columns = [*names, *(term.name for term in baseline.terms)]
+        design = prepare(baseline.added(eligible), columns, interactions)
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise, estimator=self.estimator)
         # A table need not have any of these columns.
-        people = eligible.select(name for name in (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS) if name in eligible.columns)
-        return FitContext(self.signals, design, found, clusters, people, self.level)
+        kept = (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS, "visit")
+        people = eligible.select(name for name in kept if name in eligible.columns)
+        signals = (*self.signals, *baseline.terms)
+        return FitContext(signals, design, found, clusters, people, self.level, baseline=baseline)
 
 
 def _kind_of_errors(basis: FitContext) -> str:
@@ -229,7 +240,7 @@ def _kind_of_errors(basis: FitContext) -> str:
 
 def _warnings(basis: FitContext) -> tuple[str, ...]:
     design = basis.design
-    warnings = [*_because_of_request(design), *_few_requests(design), *_few_accounts(basis)]
+    warnings = [*basis.baseline.warnings, *_because_of_request(design), *_few_requests(design), *_few_accounts(basis)]
     if basis.estimate.separated:
         warnings.append(_penalty(design, basis.estimate))
     return tuple(warnings)

@@ -143,10 +143,15 @@ def compare_analyses(
         )
         return model.fit(rows, truth)
 
+    # A visitor's row has no number or time of a visit.
+    constant = IntentModel(
+        model.signals, model.interactions, model.level, penalise=model.penalise, estimator=model.estimator
+    )
+
     def fit_by_visitor(*, everything: bool) -> IntentResults:
         # Part by part: the rows of visitors take less memory than their events, and without names a tenth of it.
         rows = (with_keys(_visitor_rows(table, model.signals, everything=everything)) for table in tables)
-        return model.fit(pl.concat(rows), without_intercept)
+        return constant.fit(pl.concat(rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,

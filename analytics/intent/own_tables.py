@@ -44,12 +44,12 @@ class TableColumn:
     Args:
         name: Name of the column.
         dtype: Boolean where it has the values 0 and 1 only, else a float.
-        expectation: What an analyst would expect of it, of which nothing is known.
+        expectation: What an analyst would expect of it, of which nothing is known; or that it is of the baseline.
     """
 
     name: str
     dtype: pl.DataType = field(default_factory=pl.Float64)
-    expectation: Literal["context"] = "context"
+    expectation: Literal["context", "baseline"] = "context"
 
     @property
     def meaning(self) -> str:

@@ -16,11 +16,13 @@ from analytics.intent.coefficients import odds_ratios_per_unit
 from analytics.intent.findings import findings_of, term_name
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
-from analytics.intent.own_tables import with_levels
+from analytics.intent.random_intercept import RandomIntercept, random_intercept
 from analytics.intent.summary import Summary
+from analytics.intent.time_to_request import request_curves
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
+from analytics.logit.fit import quantile
 from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.logit.matrix import Floats
 from analytics.logit.score_bootstrap import WildBootstrap, wild_bootstrap
@@ -37,10 +39,7 @@ _WORDS: Final = ("group", "finding", "against_truth", "sentence")
 
 _REQUESTED: Final = "requested_demo"
 
-_METHODS: Final[Mapping[Estimator, str]] = {
-    "ml": "maximum likelihood",
-    "firth": "Firth's penalised likelihood",
-}
+_METHODS: Final[Mapping[Estimator, str]] = {"ml": "maximum likelihood", "firth": "Firth's penalised likelihood"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,6 +176,11 @@ class IntentResults:
         """Effects of products of two signals on the probability; see :mod:`analytics.intent.interaction_effects`."""
         return interaction_effects(self.basis, self.level)
 
+    @cached_property
+    def request_curves(self) -> pl.DataFrame:
+        """Share of visitors without a request after each visit; see :mod:`analytics.intent.time_to_request`."""
+        return request_curves(self.basis, self.level)
+
     @property
     def nonrobust_standard_error(self) -> Mapping[str, float]:
         """Nonrobust standard error of each term: it takes visits of one account as independent, which they are not."""
@@ -195,12 +199,10 @@ class IntentResults:
         effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
         if effective is None or errors is None:
             return None
-        from scipy.stats import t as student  # noqa: PLC0415 - slow to import
-
         # Student's t with the effective number, because G − 1 would be far too many for unequal accounts.
         freedom = np.nan_to_num([effective[term] - 1 for term in self.terms])
         error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
-        half = student.ppf(0.5 + self.level / 2, np.where(freedom > 0, freedom, np.nan)) * error
+        half = quantile(self.level, np.where(freedom > 0, freedom, np.nan)) * error
         estimate = self.coefficients["coefficient"].to_numpy()
         ends = {"ci_low": estimate - half, "ci_high": estimate + half}
         columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
@@ -221,6 +223,11 @@ class IntentResults:
     def all_signals(self) -> JointTest:
         """Joint test of all terms; see :meth:`joint_test`."""
         return self.joint_test(self.terms[1:])
+
+    @cached_property
+    def baseline_test(self) -> JointTest | None:
+        """Joint test of the terms of the baseline, by which it is constant; None where it is taken to be."""
+        return self.joint_test(self.basis.baseline_terms) if self.basis.baseline_terms else None
 
     def joint_test(self, terms: Sequence[str]) -> JointTest:
         """Test that the coefficients of some terms are all 0.
@@ -255,6 +262,10 @@ class IntentResults:
         return wild_bootstrap(
             basis.design, basis.estimate, basis.clusters, term=term, value=value, level=self.level, n_draws=n_draws
         )
+
+    def random_intercept(self) -> RandomIntercept:
+        """Fit effects within accounts that differ unseen; see :mod:`analytics.intent.random_intercept`."""
+        return random_intercept(self.basis)
 
     @cached_property
     def out_of_fold(self) -> PredictiveQuality:
@@ -299,7 +310,7 @@ class IntentResults:
         corrected (FLIC), so that over the visits of the fit predictions add up to the requests; see
         :func:`analytics.logit.firth.intercept_shift`. Arguments and errors are those of :meth:`predict`.
         """
-        visits = with_levels(visits, self.basis.levels)
+        visits = self.basis.with_terms(visits)
         matrix = design_matrix(visits, self.terms)
         self.basis.refuse_unseen(visits)
         # Workers that never predict must not wait for it.

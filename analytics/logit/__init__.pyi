@@ -20,7 +20,7 @@ from .design import (
 from .eligibility import eligible_visits as eligible_visits, refuse_gaps as refuse_gaps
 from .estimation import Estimate as Estimate, Estimator as Estimator, estimate as estimate
 from .firth import PenalisedLogit as PenalisedLogit, intercept_shift as intercept_shift
-from .fit import LogitFit as LogitFit, quantile as quantile
+from .fit import LogitFit as LogitFit, quantile as quantile, two_sided as two_sided
 from .joint_tests import JointTest as JointTest, joint_test as joint_test
 from .likelihood import (
     climb as climb,
@@ -31,7 +31,11 @@ from .likelihood import (
 )
 from .marginal_effects import MarginalEffects as MarginalEffects
 from .matrix import DesignMatrix as DesignMatrix, Floats as Floats, Integers as Integers
-from .robust import MIN_CLUSTERS as MIN_CLUSTERS, jackknife_errors as jackknife_errors
+from .robust import (
+    MIN_CLUSTERS as MIN_CLUSTERS,
+    jackknife_errors as jackknife_errors,
+    sums_by_cluster as sums_by_cluster,
+)
 from .scaling import Scaling as Scaling
 from .score_bootstrap import WildBootstrap as WildBootstrap, wild_bootstrap as wild_bootstrap
 from .splines import knots_of as knots_of, restricted_cubic as restricted_cubic

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
-from analytics.charts.model import calibration_chart, session_length_chart
+from analytics.charts.model import calibration_chart, request_curve_chart, session_length_chart
 from analytics.errors import IntentModelError
 from analytics.html.numbers import NONE, decimal, p_equals, percent
 from analytics.intent.findings import term_name
@@ -46,11 +46,13 @@ class Checks:
         measures: Name, formatted value, and what to compare it with.
         calibration: Predicted against observed shares; None where no fold could be held out.
         clustering: Effect of clustering; None where visits count as independent.
+        curves: Share without a request after each visit; None where no visitor came back, or visits have no number.
     """
 
     measures: list[tuple[str, str, str]]
     calibration: Chart | None
     clustering: Clustering | None
+    curves: Chart | None
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ def checks_view(results: IntentResults) -> Checks:
         ("Tjur's R², in-sample", decimal(results.tjur_r2, 3), "1: perfect prediction"),
         ("events per variable", decimal(results.events_per_variable, 1), "rule of thumb: at least 10"),
         ("largest variance inflation factor", decimal(worst["vif"], 1), collinear),
-        _joint_test(results),
+        _joint_test(results, results.terms[1:], "all {} terms"),
     ]
-    return Checks(measures, _calibration(results), clustering_view(results))
+    if results.basis.baseline_terms:
+        measures.append(_joint_test(results, results.basis.baseline_terms, "the {} of the baseline"))
+    return Checks(measures, _calibration(results), clustering_view(results), _curves(results))
 
 
 def _out_of_fold(results: IntentResults) -> Iterator[tuple[str, str, str]]:
@@ -123,15 +127,15 @@ def _out_of_fold(results: IntentResults) -> Iterator[tuple[str, str, str]]:
     yield "calibration intercept", decimal(quality.calibration_intercept), "0; higher: predictions are too low"
 
 
-def _joint_test(results: IntentResults) -> tuple[str, str, str]:
+def _joint_test(results: IntentResults, terms: Sequence[str], what: str) -> tuple[str, str, str]:
+    name = f"joint test of {what.format(len(terms))}"
     try:
-        tested = results.all_signals
+        tested = results.joint_test(terms)
     except IntentModelError as error:
-        return ("joint test of all terms", NONE, str(error))
+        return (name, NONE, str(error))
     below = tested.denominator_degrees_of_freedom
     kind = "χ²" if below is None else f"F({tested.degrees_of_freedom}, {below:.0f})"
-    name = f"joint test of all {tested.degrees_of_freedom} terms, {kind}"
-    return name, decimal(tested.statistic, 1), p_equals(tested.p_value)
+    return f"{name}, {kind}", decimal(tested.statistic, 1), p_equals(tested.p_value)
 
 
 def _calibration(results: IntentResults) -> Chart | None:
@@ -142,6 +146,21 @@ def _calibration(results: IntentResults) -> Chart | None:
     # For readers who cannot see the drawing, all that it shows.
     shares = [f"{percent(row['predicted'])} predicted, {percent(row['share'])} observed" for row in found.to_dicts()]
     return chart_of(calibration_chart(found), "calibration", f"Calibration: {'; '.join(shares)}")
+
+
+def _curves(results: IntentResults) -> Chart | None:
+    try:
+        curves = results.request_curves
+    except IntentModelError:
+        return None
+    # A single visit of each visitor makes no curve.
+    if curves.height < 2:  # noqa: PLR2004
+        return None
+    shares = [
+        f"after visit {row['visit']} {percent(row['observed'])} observed, {percent(row['fitted'])} by the model"
+        for row in curves.to_dicts()
+    ]
+    return chart_of(request_curve_chart(curves), "curves", f"Visitors without a request: {'; '.join(shares)}")
 
 
 def clustering_view(results: IntentResults) -> Clustering | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from analytics.intent import baseline_names
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import MULTI_PAGE_VISIT, SIGNALS, EverSeen, Signal, interaction_parts
 from simulator.visitors.truth import Truth
@@ -56,7 +57,8 @@ def _decoys(effects: Mapping[str, float], settings: AnalyticsSettings) -> Iterat
     terms = {parts for parts in terms if parts.isdisjoint(settings.redefined_signals)}
     # A term without effect leaves no gap where the model lacks it.
     if all(frozenset(interaction_parts(term)) in terms for term, effect in effects.items() if effect):
-        yield from (*built_in, *settings.signals, *settings.interactions)
+        # Visitors do not decide by the number or the time of a visit.
+        yield from (*built_in, *settings.signals, *baseline_names(settings.baseline), *settings.interactions)
     else:
         own = settings.signals.keys()
         yield from (term for term in settings.interactions if own.isdisjoint(interaction_parts(term)))
