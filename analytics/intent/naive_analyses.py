@@ -143,15 +143,10 @@ def compare_analyses(
         )
         return model.fit(rows, truth)
 
-    # A visitor's row has no number or time of a visit.
-    constant = IntentModel(
-        model.signals, model.interactions, model.level, penalise=model.penalise, estimator=model.estimator
-    )
-
     def fit_by_visitor(*, everything: bool) -> IntentResults:
         # Part by part: the rows of visitors take less memory than their events, and without names a tenth of it.
         rows = (with_keys(_visitor_rows(table, model.signals, everything=everything)) for table in tables)
-        return constant.fit(pl.concat(rows), without_intercept)
+        return _of_visitors(model).fit(pl.concat(rows), without_intercept)
 
     analyses: dict[str, Callable[[], IntentResults]] = {
         BY_VISIT: fit_by_visit,
@@ -165,6 +160,13 @@ def compare_analyses(
         except IntentModelError as error:
             not_available[name] = str(error)
     return NaiveComparison(results, not_available)
+
+
+def _of_visitors(model: IntentModel) -> IntentModel:
+    """The same model with a constant baseline: a visitor's row has no number or time of a visit."""
+    return IntentModel(
+        model.signals, model.interactions, model.level, penalise=model.penalise, estimator=model.estimator
+    )
 
 
 def visitor_table(
