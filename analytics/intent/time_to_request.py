@@ -30,7 +30,8 @@ CURVE_SCHEMA: Final = pl.Schema(
 
 ``n_at_risk`` visitors had this visit, completed and without a request before; ``requests`` of them made theirs.
 ``observed`` is the share without a request after it by Kaplan and Meier, ``fitted`` that of the model, each with the
-ends of its pointwise interval; null where there is none, before the first request and where no visitor is left.
+ends of its pointwise interval; null where there is none, before the first request and where no visitor is left. Where
+few visitors are at risk and none of them asks, Greenwood's interval stays as it was: go by ``n_at_risk``.
 """
 
 

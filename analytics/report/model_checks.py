@@ -17,6 +17,9 @@ from analytics.intent.naive_analyses import NaiveComparison
 from analytics.intent.results import IntentResults
 from analytics.intent.session_length import SessionForm, SessionLengthComparison
 
+LEAST_AT_RISK: Final = 50
+"""Visitors at risk below which a curve of the time to a request is not drawn any further."""
+
 # Without a session length there is no curve, and the default form is the one with the band.
 _OTHER_FORMS: Final[tuple[SessionForm, ...]] = ("spline", "over 15 minutes")
 
@@ -46,13 +49,15 @@ class Checks:
         measures: Name, formatted value, and what to compare it with.
         calibration: Predicted against observed shares; None where no fold could be held out.
         clustering: Effect of clustering; None where visits count as independent.
-        curves: Share without a request after each visit; None where no visitor came back, or visits have no number.
+        curves: Share without a request after each visit; None where few visitors came back, or visits have no number.
+        least_at_risk: Visitors who had the last visit of the curves, at least.
     """
 
     measures: list[tuple[str, str, str]]
     calibration: Chart | None
     clustering: Clustering | None
     curves: Chart | None
+    least_at_risk: int = LEAST_AT_RISK
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,8 @@ def _calibration(results: IntentResults) -> Chart | None:
 
 def _curves(results: IntentResults) -> Chart | None:
     try:
-        curves = results.request_curves
+        # Where few are left and none of them asks, Greenwood's interval does not grow: it would look certain.
+        curves = results.request_curves.filter(pl.col("n_at_risk") >= LEAST_AT_RISK)
     except IntentModelError:
         return None
     # A single visit of each visitor makes no curve.
