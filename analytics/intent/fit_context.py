@@ -118,8 +118,7 @@ class FitContext:
         """
         if self.clusters is None:
             return None
-        p = self.estimate.fit.p_request
-        p = p if self.design.pattern is None else p[self.design.pattern]
+        p = self.design.by_visit(self.estimate.fit.p_request)
         residuals, variances = self.design.outcome - p, p * (1 - p)
         pairs, expected = (
             (np.bincount(self.clusters, each) ** 2 - np.bincount(self.clusters, each**2)).sum()

@@ -58,7 +58,7 @@ def request_curves(basis: FitContext, level: float) -> pl.DataFrame:
     """
     numbers, place = np.unique(visit_numbers(basis.people).to_numpy(), return_inverse=True)
     design, fit = basis.design, basis.estimate.fit
-    p = fit.p_request if design.pattern is None else fit.p_request[design.pattern]
+    p = design.by_visit(fit.p_request)
     n, requests, expected = (np.bincount(place, each) for each in (np.ones(len(p)), design.outcome, p))
     # With none left at risk the curve is 0, and Greenwood's variance infinite; before a request it is 1.
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -73,6 +73,14 @@ class Design:
     determined: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     separated: Mapping[str, str] = field(default_factory=dict)
 
+    def by_visit(self, values: Floats) -> Floats:
+        """Return values of the patterns, such as fitted probabilities, for each visit.
+
+        Args:
+            values: One for each pattern.
+        """
+        return values if self.pattern is None else values[self.pattern]
+
     def true_coefficients(self, truth: Mapping[str, float]) -> dict[str, float]:
         """Return the true coefficients of the terms of the model, with the effects of dropped terms that they carry.
 

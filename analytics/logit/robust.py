@@ -100,7 +100,7 @@ def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integer
         clusters: Number of each visit's cluster, from 0.
     """
     n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
-    residuals = design.outcome - (p if design.pattern is None else p[design.pattern])
+    residuals = design.outcome - design.by_visit(p)
     squares = np.zeros((n_terms, n_terms))
     for scores in sums_by_cluster(design, residuals, clusters):
         squares += scores.T @ scores
@@ -152,8 +152,7 @@ def effective_clusters(inverse: Floats, design: Design, p: Floats, clusters: Int
         back: Matrix that converts the coefficients to those of the columns in their own units.
     """
     # The outcome of a visit has the standard deviation √(p (1 − p)).
-    deviation = np.sqrt(p * (1 - p))
-    of_visits = deviation if design.pattern is None else deviation[design.pattern]
+    of_visits = design.by_visit(np.sqrt(p * (1 - p)))
     total, squares = np.zeros(len(back)), np.zeros(len(back))
     for sums in sums_by_cluster(design, of_visits, clusters):
         added = (sums @ inverse @ back.T) ** 2

@@ -142,7 +142,7 @@ class _Tests:
         p = expit(rest @ b + value * column)
         scaling = Scaling.of(design.matrix)
         scaled = replace(design, matrix=scaling.apply(design.matrix))
-        residuals = design.outcome - (p if design.pattern is None else p[design.pattern])
+        residuals = design.outcome - design.by_visit(p)
         scores = np.vstack(list(sums_by_cluster(scaled, residuals, self.clusters)))
         # The part of the score that no other coefficient could explain.
         inverse = np.linalg.inv(information(scaled.matrix, design.n_visits, p))[self.place]

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.events.tracking_plan import UTC_MS
-from analytics.html.numbers import count, decimal, p_equals, percent
+from analytics.html.numbers import SIGNIFICANT, count, decimal, p_equals, percent
 from analytics.statistics.experiments.covariates import cluster_codes, covariates_of, cuped
 from analytics.statistics.experiments.outcomes import AT_RISK
 from analytics.statistics.experiments.power import detectable_difference
@@ -20,9 +20,6 @@ from analytics.statistics.intervals import wilson_interval
 from analytics.statistics.multiplicity import holm
 
 Row = dict[str, Any]
-
-SIGNIFICANT: Final = 0.05
-"""Below this adjusted p-value a difference is significant."""
 
 _NUMBERS: Final = (
     *("conversion", "conversion_low", "conversion_high"),

@@ -22,7 +22,7 @@ QUANTITY = SessionLength("x", "a quantity", "context", "minutes")
 FLAG = EverSeen("flag", "a flag", "context", "event", ("x",))
 
 
-def told(x: Any) -> IntentResults:
+def fitted(x: Any) -> IntentResults:
     """The model of a quantity and a flag, with enough requests for both."""
     rng = np.random.default_rng(8)
     flag = rng.random(len(x)) < 0.4
@@ -34,17 +34,17 @@ def told(x: Any) -> IntentResults:
 def test_a_column_that_varies_in_its_last_digits_is_named(far: float):
     """Its digits may be the rounding errors of some calculation: it is dropped, with its values; no flag is."""
     noise = np.random.default_rng(5).integers(-2, 3, 400)
-    results = told(far * (1 + noise * 2e-16))
+    results = fitted(far * (1 + noise * 2e-16))
     assert list(results.dropped) == ["x"]
     assert results.dropped["x"].startswith(f"constant but for the last digits: from {far * (1 - 4e-16)!r} to ")
-    assert "x" in told(far * (1 + noise * 1e-6)).terms
+    assert "x" in fitted(far * (1 + noise * 1e-6)).terms
 
 
 @pytest.mark.parametrize("unit", [1e-80, 1e80, 1e300])
 def test_a_unit_in_which_squares_are_no_numbers_is_refused(unit: float):
     """The message names the column, its largest value and what to do."""
     with pytest.raises(VisitTableError, match=r"x: its largest value is .*; give it in a unit in which it is near 1"):
-        told(unit * np.arange(1, 401.0))
+        fitted(unit * np.arange(1, 401.0))
 
 
 @pytest.mark.parametrize("unit", [1e-60, 1e60])
@@ -52,7 +52,7 @@ def test_any_other_unit_fits(unit: float):
     """Tests and p-values are those of the unit 1."""
     x = np.random.default_rng(6).normal(size=400)
     for column in ("z", "p_value"):
-        found, known = told(unit * x).coefficients[column], told(x).coefficients[column]
+        found, known = fitted(unit * x).coefficients[column], fitted(x).coefficients[column]
         np.testing.assert_allclose(found, known, rtol=1e-9)
 
 
