@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import polars as pl
 
@@ -18,24 +18,22 @@ from analytics import charts, html, intent as models, logit
 from analytics.errors import IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
 from analytics.renaming import warn_of_old_name
-from analytics.sessions.bots import n_suspected_bots
 from analytics.sessions.partitions import ChangedParts
-from analytics.sessions.persons import Persons
 from analytics.sessions.timeline import VISITOR
-from analytics.sessions.visits import Settled, begins_in, read_visits
-from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS, AnalyticsSettings
+from analytics.settings import PICKED_SEGMENTS, REPORTED_SEGMENTS, AnalyticsSettings, EstimatorName
 from analytics.signals.arms import arm_signals
-from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit, Signal
-from analytics.statistics.coverage import Coverage
+from analytics.signals.definitions import ConversionUnit, Signal
+from analytics.statistics.analysed_events import AnalysedEvents
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
-from analytics.statistics.page_coverage import PageCoverage
+from analytics.statistics.measurement_loss import P_SEEN
 from analytics.statistics.prepared_events import EventsInParts, PreparedEvents, prepared
+from analytics.statistics.prepared_visits import PreparedVisits
 from analytics.statistics.segment_content import SegmentContent, crossed_with_content, segment_content
 from analytics.statistics.traffic import Question
 
 
-class Analysis:
+class Analysis(AnalysedEvents):
     """Statistics, visits and intent model of events, each computed once, on first use.
 
     Args:
@@ -64,15 +62,25 @@ class Analysis:
         window: tuple[datetime, datetime] | None = None,
         arm_shares: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
-        self.settings = settings
+        super().__init__(prepared(events, settings, arm_shares), settings)
         self.why_truth_unknown = why_truth_unknown
-        self._prepared = prepared(events, settings, arm_shares)
         self._truth = truth
         self._observed_from = observed_from
         self._observed_until = observed_until
         self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
+        self._estimates: dict[str, pl.DataFrame] = {}
+        self._anew = partial(
+            Analysis,
+            events,
+            truth=truth,
+            observed_from=observed_from,
+            observed_until=observed_until,
+            conversion_unit=conversion_unit,
+            window=window,
+            arm_shares=arm_shares,
+        )
 
     def __repr__(self) -> str:
         return f"<Analysis by {', '.join(self.settings.segments)}>"
@@ -92,51 +100,10 @@ class Analysis:
         warn_of_old_name("Analysis.pictures", "Analysis.charts")
         return self.charts
 
-    @property
-    def events(self) -> pl.DataFrame:
-        """The events with derived columns, such as the region, and with bots tagged; none with an impossible time.
-
-        ``anonymous_id`` is the name of the person, as of :func:`analytics.sessions.identity.stitched`, unless the
-        settings keep browsers as they are.
-
-        Visitors in several arms of an experiment are in none here; see :attr:`experiments`.
-        """
-        return self._prepared.events
-
     @cached_property
     def experiments(self) -> ExperimentArms:
         """The arms of the visitors, whether they have their planned shares, and how they differ in conversion."""
         return self._prepared.experiments.beside(self._truth)
-
-    @property
-    def persons(self) -> Persons:
-        """Which browsers and user ids are one person's, also where the settings keep browsers as they are."""
-        return self._prepared.persons
-
-    @property
-    def coverage(self) -> Coverage:
-        """What of the events is in no figure, and identifiers that join implausibly many."""
-        return self._prepared.facts.coverage
-
-    @cached_property
-    def n_suspected_bots(self) -> int:
-        """Visitors at the pace of bots who do not say that they are."""
-        return sum(map(n_suspected_bots, self._prepared))
-
-    @property
-    def name_warnings(self) -> tuple[str, ...]:
-        """Sentences on names of events that are nearly ones of the tracking plan, and on demo requests under others."""
-        return tuple(self._prepared.facts.names.warnings())
-
-    @property
-    def n_events(self) -> int:
-        """Number of events with a possible time."""
-        return self._prepared.facts.n_events
-
-    @property
-    def n_impossible_times(self) -> int:
-        """Events that are in no figure because a wrong clock must have set their times."""
-        return self._prepared.n_impossible_times
 
     @cached_property
     def statistics(self) -> FunnelStatistics:
@@ -157,44 +124,29 @@ class Analysis:
         """What a report asks of the statistics."""
         for by in ("", *PICKED_SEGMENTS):
             yield dimensions_of(by or None), True
-        for by in dict.fromkeys(("", *REPORTED_SEGMENTS, *self.settings.segments)):
+        for by in dict.fromkeys(
+            ("", *REPORTED_SEGMENTS, *self.settings.segments, ":".join(self.settings.loss_rates or ()))
+        ):
             yield dimensions_of(by.split(":") if by else None), False
 
-    @cached_property
-    def pages(self) -> PageCoverage:
-        """How many page views have a category and a funnel stage, and which pages have neither."""
-        return self._prepared.facts.pages.coverage(self.settings.page_rules, self.settings.funnel_steps)
-
     @property
-    def notes(self) -> tuple[str, ...]:
-        """How many events are of bots, and which built-in signals and channels the settings define anew."""
-        own, facts = self.settings.own_definitions, self._prepared.facts
-        of_bots = f"{facts.n_bots:,} of {facts.n_events:,} events are of bots, and in no figure"
-        return (
-            *([of_bots] if facts.n_bots else []),
-            *(f"own definitions replace built-in {kind}: {', '.join(names)}" for kind, names in own.items() if names),
-        )
-
-    @cached_property
     def visits(self) -> pl.DataFrame:
-        """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
-        return self._finished(pl.concat(self._read_visits[0])).collect()
+        """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome.
 
-    def _finished(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The visit table of rows of some or all parts."""
-        settled, unit = self._read_visits[1], self._conversion_unit
-        finished = settled.finish(rows, self._signals, self._observed_until, conversion_unit=unit)
-        return finished if self._window is None else finished.filter(begins_in(self._window))
+        With ``loss_rates`` it also has ``p_seen``, the probability with which its visitor was seen.
+        """
+        return self._visits.table
 
     @cached_property
-    def _read_visits(self) -> tuple[list[pl.LazyFrame], Settled]:
-        """The visits of all parts, as far as they do not depend on others, and what they depend on."""
-        rows, settled = [], []
-        for table in self._prepared:
-            read = read_visits(table, self._signals)
-            rows.append(self._prepared.keep(read.rows))
-            settled.append(replace(read, rows=read.rows.clear()))
-        return rows, Settled.of(settled)
+    def _visits(self) -> PreparedVisits:
+        return PreparedVisits(
+            self._prepared,
+            self._signals,
+            observed_until=self._observed_until,
+            conversion_unit=self._conversion_unit,
+            window=self._window,
+            loss_rates=self.settings.loss_rates or {},
+        )
 
     @cached_property
     def _signals(self) -> tuple[Signal, ...]:
@@ -227,16 +179,13 @@ class Analysis:
         """The visits to fit: of events in parts, only the columns and rows that a fit needs."""
         if isinstance(self._prepared, PreparedEvents):
             return self._in_one_arm(self.visits, pl.col("anonymous_id"))
-        wanted = ["anonymous_id", "account", *models.BASELINE_COLUMNS[self.settings.baseline]]
-        wanted += [*(signal.name for signal in self._signals), *VISIT_OUTCOME_COLUMNS]
-        eligible = pl.col("at_risk") & ~pl.col("censored")
-        tables = (self._finished(rows).filter(eligible).select(wanted).collect() for rows in self._read_visits[0])
+        tables = self._visits.at_risk(models.BASELINE_COLUMNS[self.settings.baseline])
         return pl.concat(logit.with_keys(self._in_one_arm(table, pl.col("anonymous_id"))) for table in tables)
 
     @property
     def n_requests_left_out(self) -> int:
         """Visits with a request that came after the first of their account, which the intent model leaves out."""
-        return self._n_visits(pl.col("requested_demo") & ~pl.col("at_risk"))
+        return self._visits.count(pl.col("requested_demo") & ~pl.col("at_risk"))
 
     @property
     def _n_in_several_arms(self) -> int:
@@ -244,17 +193,41 @@ class Analysis:
         several = self.experiments.in_several_arms["visitor"]
         if several.is_empty():
             return 0
-        return self._n_visits(pl.col("anonymous_id").is_in(several.implode()))
-
-    def _n_visits(self, condition: pl.Expr) -> int:
-        """Number of visits of which a condition holds; of events in parts, without all visits in memory."""
-        in_memory = isinstance(self._prepared, PreparedEvents)
-        tables = [self.visits.lazy()] if in_memory else map(self._finished, self._read_visits[0])
-        return sum(int(visits.select(condition.sum()).collect().item()) for visits in tables)
+        return self._visits.count(pl.col("anonymous_id").is_in(several.implode()))
 
     def _in_one_arm(self, table: pl.DataFrame, visitor: pl.Expr) -> pl.DataFrame:
         several = self.experiments.in_several_arms["visitor"]
         return table if several.is_empty() else table.filter(~visitor.is_in(several.implode()))
+
+    def estimates_by(self, estimator: EstimatorName) -> pl.DataFrame:
+        """Return the coefficients by another estimator, beside the true ones; each is computed once.
+
+        Args:
+            estimator: One of :data:`analytics.intent.estimators.ESTIMATORS`.
+
+        Returns:
+            One row per term; columns as in :data:`analytics.intent.estimators.ESTIMATE_SCHEMA`.
+
+        Raises:
+            IntentModelError: There is no such estimator, or it cannot be used here; the message says why.
+        """
+        if estimator not in self._estimates:
+            self._estimates[estimator] = models.estimated_by(
+                estimator, lambda: self.intent, self._refitted, self._weights
+            )
+        return self._estimates[estimator]
+
+    def _refitted(self, **changed: object) -> models.IntentResults:
+        """The intent model of the same events with other settings; the very same where they are none."""
+        same = all(getattr(self.settings, name) == value for name, value in changed.items())
+        return self.intent if same else self._anew(self.settings.model_copy(update=changed)).intent
+
+    def _weights(self) -> pl.Series | None:
+        """How many visits each visit of the model stands for; None where no loss rates are known."""
+        if self.settings.loss_rates is None:
+            return None
+        visits = logit.eligible_visits(self._visits_in_one_arm, [])
+        return 1 / visits.get_column(P_SEEN, default=pl.repeat(1.0, visits.height, eager=True))
 
     @cached_property
     def session_length(self) -> models.SessionLengthComparison | None:
@@ -307,7 +280,7 @@ class Analysis:
             begun_in=self._window,
             conversion_unit=self._conversion_unit,
             stitch=False,
-            settled=self._read_visits[1],
+            settled=self._visits.settled,
         )
 
     @cached_property

@@ -24,6 +24,13 @@ from analytics.signals.definitions import (
 from analytics.signals.settings import UserSignals, not_known
 from analytics.signals.site import FunnelStep, OwnFunnel, Pages, page_rules
 
+EstimatorName = Literal["ml", "firth", "weighted", "random_intercept", "no_bots"]
+"""Name of an estimator; see :data:`analytics.intent.estimators.ESTIMATORS`."""
+
+_MOST_LOST: Final = 0.99
+_LossRate = Annotated[float, Field(ge=0, le=_MOST_LOST)]
+_MOST_LOSS_DIMENSIONS: Final = 2
+
 _Values = tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...]
 
 
@@ -100,6 +107,12 @@ class AnalyticsSettings(BaseModel):
             ``region_europe:security_page_view``.
         estimator: ``ml`` fits the intent model by maximum likelihood, and by Firth's penalised likelihood only where
             signals are separated; ``firth`` penalises in any case, which is nearly unbiased with few requests.
+        estimators: Further estimators whose coefficients are shown beside those of ``estimator``: ``ml``, ``firth``,
+            ``weighted``, ``random_intercept`` and ``no_bots``; see :data:`analytics.intent.estimators.ESTIMATORS`.
+        loss_rates: Known shares of browsers of which nothing is seen, because they block tracking or their users refuse
+            consent, by one or two dimensions and their values: ``{device: {desktop: 0.4}, region: {europe: 0.3}}``; 0
+            for values that are not named. With them the number of all visitors is estimated, and coefficients for all.
+            Not known unless given; in a simulation, those of its tracking.
         baseline: What the odds of a request change with in the intent model, besides the signals: ``constant`` for
             nothing; ``visit_number`` for a spline of the logarithm of the visit number; ``time`` for one of the days
             since the visitor's first visit. Simulated visitors decide by none of these: true coefficients are 0.
@@ -130,6 +143,8 @@ class AnalyticsSettings(BaseModel):
     session_length: Literal["log1p-zero-flag", "log1p"] = "log1p-zero-flag"
     interactions: tuple[str, ...] = DEFAULT_INTERACTIONS
     estimator: Literal["ml", "firth"] = "ml"
+    estimators: tuple[EstimatorName, ...] = ()
+    loss_rates: dict[str, dict[str, _LossRate]] | None = None
     baseline: Literal["constant", "visit_number", "time"] = "constant"
     channels: dict[str, OwnChannelSettings] = Field(default_factory=dict)
     pages: Pages = Field(default_factory=dict)
@@ -209,6 +224,14 @@ class AnalyticsSettings(BaseModel):
     def _of_known_dimensions(cls, segments: tuple[str, ...]) -> tuple[str, ...]:
         found = [dimensions_of(segment.split(":"), at_most=2) for segment in segments]
         return tuple(":".join(dimension.name for dimension in dimensions) for dimensions in found)
+
+    @field_validator("loss_rates")
+    @classmethod
+    def _of_first_touch(cls, rates: dict[str, dict[str, float]] | None) -> dict[str, dict[str, float]] | None:
+        for dimension in dimensions_of(list(rates or ()), at_most=_MOST_LOSS_DIMENSIONS):
+            if dimension.touch != "first":
+                raise ValueError(f"{dimension.name}: a visitor has several of it; take region, device or the like")
+        return rates
 
     @field_validator("event_names")
     @classmethod

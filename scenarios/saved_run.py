@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,11 @@ class SavedRun(AnalysedRun):
         with _reading(file := self._file("truth.json")):
             truth = json.loads(file.read_bytes())
             return Truth(**{**truth, "unknown": tuple(truth.get("unknown", ()))})
+
+    @property
+    def true_counts(self) -> Mapping[str, float]:
+        """What happened, whether it was seen or not."""
+        return dict(self.manifest["counts"])
 
     @cached_property
     def labels(self) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from .segments import (
     segment_rows as segment_rows,
 )
 from .studies import (
+    bias_chart as bias_chart,
     change_chart as change_chart,
     convergence_chart as convergence_chart,
     grid_chart as grid_chart,

@@ -38,6 +38,10 @@ _CLEAR_NAMES: Final = alt.Y(
 
 _BIG: Final = 10_000
 
+_COLOURS: Final = [BLUE, VERMILLION, "#009E73", "#CC79A7", GREY]
+_SHAPES: Final = ["circle", "square", "diamond", "triangle-up", "cross"]
+"""Colours and shapes of estimators: either tells them apart alone."""
+
 
 def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.LayerChart:
     """Draw the mean of a response at each value of one factor, with its interval.
@@ -65,6 +69,30 @@ def response_chart(curve: pl.DataFrame, factor: str, response: str) -> alt.Layer
         ]
     dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(y=alt.Y("mean:Q"))
     return layered(*spread, dots, width=420, height=240)
+
+
+def bias_chart(biases: pl.DataFrame) -> alt.LayerChart:
+    """Draw the bias of several estimators at each design point, with intervals, one below the other.
+
+    Args:
+        biases: Columns ``point`` (its name), ``estimator``, ``bias``, ``low`` and ``high``.
+    """
+    estimators = biases["estimator"].unique(maintain_order=True).to_list()
+    rows = [{**row, "name": label(row["point"])} for row in biases.to_dicts()]
+    colours = alt.Scale(domain=estimators, range=_COLOURS[: len(estimators)])
+    colour = alt.Color("estimator:N", scale=colours, title=None, legend=alt.Legend(orient="top", labelLimit=0))
+    shape = alt.Shape("estimator:N", scale=alt.Scale(domain=estimators, range=_SHAPES[: len(estimators)]), title=None)
+    offset = alt.YOffset("estimator:N", sort=estimators)
+    base = alt.Chart(inline(rows)).encode(y=_CLEAR_NAMES, yOffset=offset)
+    x = alt.X("low:Q", title="bias", axis=alt.Axis(tickCount=6))
+    return layered(
+        zero_line(),
+        base.mark_rule(strokeWidth=2, opacity=0.6).encode(x=x, x2=alt.X2("high:Q"), color=colour),
+        base.mark_point(filled=True, size=45, opacity=1).encode(x=alt.X("bias:Q"), color=colour, shape=shape),
+        width=310,
+        # Of each estimator of a point.
+        height={"step": 11, "for": "offset"},
+    )
 
 
 def tornado_chart(bars: pl.DataFrame, response: str) -> alt.LayerChart:

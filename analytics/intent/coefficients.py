@@ -14,7 +14,9 @@ from analytics.intent.baseline import BaselineTerm
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import TableColumn
 from analytics.logit.design import INTERCEPT
+from analytics.logit.fit import quantile
 from analytics.logit.marginal_effects import MarginalEffects
+from analytics.logit.matrix import Floats
 from analytics.signals.definitions import EventCount, SessionLength, Signal, interaction_parts
 from analytics.statistics.multiplicity import holm
 
@@ -108,6 +110,31 @@ interactions, which have none of their own (see ``IntentResults.interaction_effe
 ``true_coefficient`` is null where it is not known; ``ci_covers_truth`` says whether the interval contains it.
 ``n_seen`` counts the visits with the signal, ``requests_seen`` those that ended in a request.
 """
+
+
+def jackknife_table(basis: FitContext, coefficients: Floats, level: float) -> pl.DataFrame | None:
+    """Return the jackknife over accounts as a table; None where visits are taken as independent.
+
+    Args:
+        basis: Context of the fit.
+        coefficients: Its coefficients.
+        level: Confidence level of the intervals.
+
+    Returns:
+        Columns as of ``IntentResults.jackknife``.
+    """
+    effective, errors = basis.effective_clusters, basis.jackknife_errors
+    if effective is None or errors is None:
+        return None
+    terms = basis.design.terms
+    # Student's t with the effective number, because G − 1 would be far too many for unequal accounts.
+    freedom = np.nan_to_num([effective[term] - 1 for term in terms])
+    error = np.where(freedom > 0, [errors[term] for term in terms], np.nan)
+    half = quantile(level, np.where(freedom > 0, freedom, np.nan)) * error
+    ends = {"ci_low": coefficients - half, "ci_high": coefficients + half}
+    columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
+    return pl.DataFrame({"signal": terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
+
 
 _MINUTES: Final = 10
 """Unit of session lengths: a change that a reader can picture, where one minute is too small."""

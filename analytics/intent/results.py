@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError
-from analytics.intent.coefficients import odds_ratios_per_unit
+from analytics.intent.coefficients import jackknife_table, odds_ratios_per_unit
+from analytics.intent.e_values import e_values
 from analytics.intent.findings import findings_of, term_name
 from analytics.intent.fit_context import FitContext
 from analytics.intent.interaction_effects import interaction_effects
@@ -22,7 +23,6 @@ from analytics.intent.time_to_request import request_curves
 from analytics.intent.validation import PredictiveQuality, out_of_fold_quality
 from analytics.logit.design import NEVER, design_matrix, variance_inflation
 from analytics.logit.estimation import Estimator
-from analytics.logit.fit import quantile
 from analytics.logit.joint_tests import JointTest, joint_test
 from analytics.logit.matrix import Floats
 from analytics.logit.score_bootstrap import WildBootstrap, wild_bootstrap
@@ -196,22 +196,17 @@ class IntentResults:
         ends ``ci_low`` and ``ci_high`` of Student's interval; null where fewer than two accounts have the term, or
         fewer than three are known, and under the penalised likelihood, where they would be far too small.
         """
-        effective, errors = self.basis.effective_clusters, self.basis.jackknife_errors
-        if effective is None or errors is None:
-            return None
-        # Student's t with the effective number, because G − 1 would be far too many for unequal accounts.
-        freedom = np.nan_to_num([effective[term] - 1 for term in self.terms])
-        error = np.where(freedom > 0, [errors[term] for term in self.terms], np.nan)
-        half = quantile(self.level, np.where(freedom > 0, freedom, np.nan)) * error
-        estimate = self.coefficients["coefficient"].to_numpy()
-        ends = {"ci_low": estimate - half, "ci_high": estimate + half}
-        columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
-        return pl.DataFrame({"signal": self.terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
+        return jackknife_table(self.basis, self.coefficients["coefficient"].to_numpy(), self.level)
 
     @cached_property
     def odds_ratio_unit(self) -> pl.DataFrame:
         """Odds ratios per meaningful unit; see :func:`analytics.intent.coefficients.odds_ratios_per_unit`."""
         return odds_ratios_per_unit(self.coefficients, self.basis.signals)
+
+    @cached_property
+    def e_values(self) -> pl.DataFrame:
+        """How strong an unmeasured cause would have to be, by signal; see :mod:`analytics.intent.e_values`."""
+        return e_values(self.odds_ratio_unit, self.n_requests / self.n_visits)
 
     @property
     def events_per_variable(self) -> float | None:
@@ -264,7 +259,11 @@ class IntentResults:
         )
 
     def random_intercept(self) -> RandomIntercept:
-        """Fit effects within accounts that differ unseen; see :mod:`analytics.intent.random_intercept`."""
+        """Fit effects within accounts that differ unseen, once; see :mod:`analytics.intent.random_intercept`."""
+        return self._random_intercept
+
+    @cached_property
+    def _random_intercept(self) -> RandomIntercept:
         return random_intercept(self.basis)
 
     @cached_property
@@ -338,7 +337,9 @@ class IntentResults:
                 *self.diagnostics.drop("signal"),
                 *self.odds_ratio_unit.drop("signal"),
             ]
-        ).join(self.findings.select("signal", *_WORDS), on="signal", how="left", maintain_order="left")
+        )
+        for others in (self.findings.select("signal", *_WORDS), self.e_values.drop("unit")):
+            details = details.join(others, on="signal", how="left", maintain_order="left")
         return {
             "n_visits": self.n_visits,
             "n_visitors": self.n_visitors,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.statistics.page_coverage import PageCoverage
     from analytics.statistics.segment_content import SegmentContent
+from analytics.report.measurement import Measurement
 from analytics.report.trust import TrustCheck
 
 
@@ -70,6 +71,8 @@ class ReportData:
         n_impossible_times: Events that are in no figure because a wrong clock must have set their times.
         provenance: Where the numbers come from: versions, digest, inputs, by name.
         trust: Checks whether the figures can be trusted.
+        measurement: What happened, what was seen and what is estimated from it.
+        faults: What went wrong with events on their way, of a simulation: ``label``, ``events`` and ``browsers``.
     """
 
     statistics: FunnelStatistics
@@ -96,6 +99,8 @@ class ReportData:
     n_impossible_times: int = 0
     provenance: Mapping[str, object] = field(default_factory=dict)
     trust: Sequence[TrustCheck] = ()
+    measurement: Measurement | None = None
+    faults: pl.DataFrame | None = None
 
     @property
     def level(self) -> float:

@@ -29,6 +29,7 @@ class Coefficients:
         findings: What was found of each signal, by group and size.
         terms: Each coefficient with its errors and tests.
         interactions: What products do to the probability.
+        e_values: How strong an unmeasured cause would have to be, by signal, in the order of the findings.
         signals: What each signal means.
     """
 
@@ -38,6 +39,7 @@ class Coefficients:
     findings: Rows
     terms: Rows
     interactions: Rows
+    e_values: Rows
     signals: Rows
 
 
@@ -113,6 +115,10 @@ def _coefficients(results: IntentResults) -> Coefficients:
         ],
         [row | {"term": term_name(row["signal"])} for row in rows],
         [row | {"effect_of": _effect_of(row["signal"])} for row in results.interaction_effects.to_dicts()],
+        [
+            row | {"signal": term_name(row["signal"])}
+            for row in order.join(results.e_values, on="signal", maintain_order="left").to_dicts()
+        ],
         [
             {"name": each.name, "meaning": _meaning(each)}
             for each in results.basis.signals

@@ -93,7 +93,8 @@ def _of_visitors(analysis: Analysis) -> Iterator[TrustCheck]:
             "requests with a visit",
             n_unseen <= max(_FEW, _MOST_UNSEEN * n_requests),
             f"{n_unseen:,} of {n_requests:,} demo requests are of people of whom no page view was seen",
-            "conversion and model are of the others only: join requests to browsers (identify), or expect blockers",
+            "conversion and model are of the others only: join requests to browsers (identify); where browsers block "
+            "tracking, see what is estimated of all visitors (analytics.loss_rates)",
         )
     n_visitors = analysis.statistics.totals()["visitors"].item()
     if n_visitors:

@@ -14,6 +14,7 @@ from analytics.html.numbers import count, percent
 from analytics.report.answers import Answer, answers_of
 from analytics.report.data import ReportData
 from analytics.report.experiments import ExperimentView, experiment_views
+from analytics.report.measurement import coefficient_cells, count_cells, measured_sentences
 from analytics.report.model import Model, model_view
 from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
 from analytics.report.probes import ProbeView, probe_views
@@ -59,6 +60,11 @@ class ReportView:
         n_impossible_times: Events that are in no figure, because of their clocks.
         provenance: Where the numbers come from, by name.
         trust: Checks whether the figures can be trusted.
+        measured: What happened, what was seen and what is estimated from it; empty where nothing was lost.
+        estimates: Coefficients of several estimators side by side; empty where there is one.
+        measured_sentences: The same in words.
+        estimator_notes: What to know of an estimator, or why it has no estimates, by name.
+        faults: What went wrong with events on their way: ``label``, ``events`` and ``browsers``.
         small_n: Below so many visitors a rate is shown muted.
     """
 
@@ -94,6 +100,11 @@ class ReportView:
     n_impossible_times: int
     provenance: Mapping[str, object]
     trust: list[dict[str, Any]]
+    measured: list[dict[str, str]]
+    estimates: list[dict[str, str]]
+    measured_sentences: Sequence[str]
+    estimator_notes: Mapping[str, str]
+    faults: list[dict[str, Any]]
     small_n: int = SMALL_N
 
 
@@ -144,7 +155,21 @@ def report_view(data: ReportData) -> ReportView:
         # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
         trust=[vars(check) for check in data.trust],
+        **_measured(data),
     )
+
+
+def _measured(data: ReportData) -> dict[str, Any]:
+    found, faults = data.measurement, data.faults
+    if found is None or not found.is_of_interest:
+        return {"measured": [], "estimates": [], "measured_sentences": [], "estimator_notes": {}, "faults": []}
+    return {
+        "measured": count_cells(found, f"{100 * data.level:g}%"),
+        "estimates": coefficient_cells(found) if found.has_several_estimators else [],
+        "measured_sentences": measured_sentences(found),
+        "estimator_notes": found.notes if found.has_several_estimators else {},
+        "faults": [] if faults is None else faults.to_dicts(),
+    }
 
 
 def _funnel_chart(data: ReportData) -> Chart | None:

@@ -15,6 +15,13 @@ from analytics.html.numbers import decimal, p_value as p_value_text, points, rat
 from analytics.intent.findings import FINDING_MARKS, coverage_sentence
 from analytics.intent.results import IntentResults
 from analytics.intent.summary import finding_cells
+from analytics.report.measurement import (
+    Measurement,
+    coefficient_cells,
+    count_cells,
+    measured_sentences,
+    measurement,
+)
 from analytics.report.trust import TrustCheck, trust_checks
 from analytics.statistics.experiments.arms import ExperimentArms
 from analytics.store.counts import Counts
@@ -50,6 +57,7 @@ def run_summary(run: Run, folder: Path, *, analysed: bool = True, not_analysed: 
         yield from (alert(f"warning: {warning}") for warning in run.analysis.experiments.warnings)
         yield from _analysis_parts(run.analysis)
         yield ""
+        yield from _measurement_parts(run.measurement)
         yield from _claim_parts(run.claims)
     if not_analysed:
         yield alert(f"not analysed: {not_analysed}")
@@ -88,6 +96,8 @@ def analysis_summary(analysis: EventsAnalysis, folder: Path | None) -> Parts:
     yield ""
     yield from _trust_parts(trust_checks(analysis.analysis, analysis.store.counts))
     yield from _analysis_parts(analysis.analysis, with_funnel=True)
+    yield ""
+    yield from _measurement_parts(measurement(analysis.analysis))
     if folder is not None:
         yield ""
         yield from _where_to_continue(folder)
@@ -237,6 +247,22 @@ def _model_parts(analysis: Analysis) -> Parts:
         yield f"  not seen in these events: {', '.join(model.unseen)}"
     yield from (f"  dropped: {term} ({reason})" for term, reason in model.dropped.items() if term not in model.unseen)
     yield from (alert(f"  warning: {warning}") for warning in model.warnings)
+
+
+def _measurement_parts(found: Measurement) -> Parts:
+    """Show what happened, what was seen and what is estimated from it, and the coefficients by several estimators.
+
+    Args:
+        found: What was measured; where nothing was lost, nothing is printed.
+    """
+    if not found.is_of_interest:
+        return
+    yield from (f"{sentence}." for sentence in measured_sentences(found))
+    of = [count_cells(found, "95 %"), coefficient_cells(found) if found.has_several_estimators else []]
+    for cells in filter(None, of):
+        yield table([tuple(row.values()) for row in cells], tuple(cells[0]))
+        yield ""
+    yield from (f"{name}: {note}" for name, note in found.notes.items() if found.has_several_estimators)
 
 
 def findings_table(model: IntentResults) -> Table:

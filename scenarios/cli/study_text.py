@@ -12,6 +12,7 @@ from scenarios.cli.tables import Parts, alert, digits, page, shortened, table
 from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
+from scenarios.output_analysis.side_by_side import BIAS_MEANING, bias_cells
 from scenarios.output_analysis.sobol import sobol_interactions
 
 
@@ -254,6 +255,14 @@ def _estimate_parts(results: StudyResults) -> Parts:
         results: The results of the study; without ``estimates`` there is nothing to show.
     """
     if not results.plan.loaded.terms:
+        return
+    if results.plan.settings.estimators:
+        yield f"coefficients by several estimators: {BIAS_MEANING}"
+        yield ""
+        for term in results.plan.loaded.terms:
+            cells = bias_cells(results, term)
+            yield from shortened([tuple(row.values()) for row in cells], (term, *list(cells[0])[1:]))
+            yield ""
         return
     for rows in results.estimates.partition_by("point", maintain_order=True):
         if len(results.plan.points) > 1:

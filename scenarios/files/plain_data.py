@@ -16,6 +16,7 @@ import polars as pl
 from analytics.durable.dead_letter_file import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
+from analytics.report.measurement import measurement
 
 # For type checkers only: files are written where nothing is analysed.
 if TYPE_CHECKING:
@@ -85,13 +86,18 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
         analysis: The analysis; its model is fitted if it has not been used before.
 
     Returns:
-        What :meth:`analytics.intent.results.IntentResults.to_dict` returns, and under ``truth_unknown`` why a run has
-        no true coefficients; or no coefficients and an ``error``.
+        What :meth:`analytics.intent.results.IntentResults.to_dict` returns; under ``estimators`` the coefficients of
+        further ones, and under ``estimator_notes`` what to know of them; under ``truth_unknown`` why a run has no true coefficients. Or no
+        coefficients and an ``error``.
     """
     try:
         model = analysis.intent.to_dict()
     except AnalyticsError as error:
         return {"coefficients": [], "error": str(error)}
+    found = measurement(analysis)
+    others = found.coefficients.filter(pl.col("estimator") != "model").partition_by("estimator", as_dict=True)
+    model["estimators"] = {name: table.drop("estimator").to_dicts() for (name,), table in others.items()}
+    model["estimator_notes"] = dict(found.notes)
     if analysis.why_truth_unknown:
         model["truth_unknown"] = analysis.why_truth_unknown
     # ``truth`` is the documented key of the file format; in tables the same number is ``true_coefficient``.

@@ -19,6 +19,7 @@ from simulator.settings.clock import ClockSettings
 if TYPE_CHECKING:
     from analytics.analysis import Analysis
     from analytics.intent.results import IntentResults
+    from analytics.report.measurement import Measurement
     from analytics.statistics.funnel import FunnelStatistics
     from analytics.store.event_store import EventStore
     from simulator.replication.outcome import Outcome
@@ -75,6 +76,25 @@ class AnalysedRun(ABC):
         """
         return self.analysis.intent
 
+    @property
+    @abstractmethod
+    def true_counts(self) -> Mapping[str, float]:
+        """What happened, whether it was seen or not: ``visitors``, ``visits``, ``demo_requests`` and more."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """What happened, what was seen, and what is estimated from it.
+
+        >>> from scenarios import Scenario
+        >>> run = Scenario.load("baseline", {"clock.hours": 1, "tracking.ad_blocker_rate": 0.3}).run()
+        >>> visitors = run.measurement.counts.filter(quantity="visitors")
+        >>> visitors["seen"][0] < visitors["true"][0]
+        True
+        """
+        from analytics.report.measurement import measurement  # noqa: PLC0415 - what only counts does not wait for it
+
+        return measurement(self.analysis, self.true_counts)
+
 
 class RunView(AnalysedRun):
     """A run as measures see it; :class:`scenarios.run.run.Run` is the one kind there is.
@@ -95,6 +115,11 @@ class RunView(AnalysedRun):
     @abstractmethod
     def store(self) -> EventStore:
         """The event store, which has judged the events as they arrived."""
+
+    @property
+    def true_counts(self) -> Mapping[str, float]:
+        """What happened over the whole clock, whether it was seen or not; nothing where only a part counts."""
+        return self.outcome.counts if self.window.is_whole else {}
 
     @property
     def truth(self) -> Truth:

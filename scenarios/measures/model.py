@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from analytics.errors import AnalyticsError
+from analytics.settings import EstimatorName
 from scenarios.errors import UndefinedMeasureError
 from scenarios.measures.component_signals import analysis_settings
 from scenarios.measures.definition import (
@@ -52,6 +53,9 @@ _ESTIMATES: Final = {
 }
 """Columns of the table of coefficients that are measures, and what they mean."""
 
+BY_ESTIMATOR: Final = ("coefficient", "standard_error", "p_value", "ci_low", "ci_high", "ci_covers_truth")
+"""Measures of a term that may be called with an ``estimator`` other than that of the settings."""
+
 _JACKKNIFE: Final = {
     "standard_error": "its jackknife standard error over accounts",
     "ci_low": "lower end of the coefficient's 95 % jackknife interval over accounts",
@@ -91,6 +95,8 @@ def _term_measure(
 
     def check(reference: Reference, parts: Parts) -> None:
         term, terms = _term(reference), (known or model_terms)(parts)
+        if _estimator(reference) is not None and name not in BY_ESTIMATOR:
+            raise ExpressionError(f"{reference.text}: an estimator has {', '.join(BY_ESTIMATOR)} only")
         # Invalid settings have faults of their own; a fault of the term would only repeat them.
         if terms is None:
             return
@@ -108,7 +114,13 @@ def _term(reference: Reference) -> str:
     Raises:
         ExpressionError: There is none, or there are other arguments.
     """
-    return str(arguments_of(reference, ("term",))["term"])
+    return str(arguments_of(reference, ("term",), ("estimator",))["term"])
+
+
+def _estimator(reference: Reference) -> EstimatorName | None:
+    """Return the estimator of a call; None for that of the settings."""
+    value = arguments_of(reference, ("term",), ("estimator",)).get("estimator")
+    return None if value is None else cast("EstimatorName", require_known("estimator", value, get_args(EstimatorName)))
 
 
 def _estimate(column: str, reference: Reference, run: RunView) -> float:
@@ -178,8 +190,8 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     Raises:
         UndefinedMeasureError: The model is not fitted, or does not have the term; the message says why.
     """
-    term, model = _term(reference), _fitted(run)
-    rows = _rows(model)
+    term, model, estimator = _term(reference), _fitted(run), _estimator(reference)
+    rows = _rows(model) if estimator is None else _rows_by(estimator, reference, run)
     if term not in rows:
         raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events have no such term')}")
     return rows[term]
@@ -189,6 +201,14 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
 def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
     """Estimates by term; cached, because a study reads a hundred measures of one model."""
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
+
+
+def _rows_by(estimator: EstimatorName, reference: Reference, run: RunView) -> dict[str, dict[str, Any]]:
+    try:
+        table = run.analysis.estimates_by(estimator)
+    except AnalyticsError as error:
+        raise UndefinedMeasureError(f"{reference.text}: {error}") from None
+    return {row["signal"]: row for row in table.iter_rows(named=True)}
 
 
 def model_terms(parts: Parts) -> list[str] | None:

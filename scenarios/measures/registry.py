@@ -12,8 +12,10 @@ Claims compare them, and studies read them as responses. The measures (see :func
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
 - ``probe("inbox", "europe", "p90")``: a statistic of what a probe measured over time
+- ``estimated_visitors(method="capture-recapture")``, ``estimated_conversion(…)``: what was lost in tracking included
 - ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``true_coefficient(…)``, …,
-  ``model.n_requests``: the intent model and the truth
+  ``model.n_requests``: the intent model and the truth; ``coefficient("…", estimator="firth")`` is that of another
+  estimator
 
 Arithmetic is that of :mod:`scenarios.measures.expressions`. Unknown measures, dimensions, regions and terms are
 reported when the scenario is validated, before any run.
@@ -36,6 +38,7 @@ from scenarios.measures.expressions import (
     parse_expression,
     references,
 )
+from scenarios.measures.measurement import LOSS_MEASURES
 from scenarios.measures.model import MODEL_MEASURES
 from scenarios.measures.probes import PROBE_MEASURES
 from scenarios.measures.simulation import SIMULATION_MEASURES
@@ -49,7 +52,10 @@ def all_measures() -> dict[str, MeasureDefinition]:
     >>> print(all_measures()["sales.held"].meaning)
     demos held, in total or for one region
     """
-    return {each.name: each for each in (*SIMULATION_MEASURES, *PROBE_MEASURES, *SEGMENT_MEASURES, *MODEL_MEASURES)}
+    return {
+        each.name: each
+        for each in (*SIMULATION_MEASURES, *PROBE_MEASURES, *SEGMENT_MEASURES, *LOSS_MEASURES, *MODEL_MEASURES)
+    }
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from analytics import html
+from analytics.html.numbers import setting
 from scenarios.errors import InputError
 from scenarios.output_analysis.summary import differences, estimates, means, precision_remarks, ranks
 from scenarios.studies.plan import StudyPlan
@@ -88,7 +89,7 @@ class StudyResults:
     @cached_property
     def estimates(self) -> pl.DataFrame:
         """Performance of the estimates; columns as in :func:`scenarios.output_analysis.summary.estimates`."""
-        return estimates(self.replications, self.plan.loaded.terms)
+        return estimates(self.replications, self.plan.loaded.terms, self.plan.settings.estimators)
 
     @cached_property
     def calibration(self) -> pl.DataFrame:
@@ -133,6 +134,17 @@ class StudyResults:
     def failures(self) -> list[dict[str, Any]]:
         """All failures: point, replication, seed, stage, responses, message, and the command that repeats it."""
         return [entry for run in self._runs for entry in self._failures_of(run)]
+
+    @cached_property
+    def point_names(self) -> dict[int, str]:
+        """What distinguishes each point: the values of the factors, of one at a time that of the changed one."""
+        scenarios, names = self.plan.loaded.scenarios, {}
+        for point in self.plan.points:
+            # Not by the last part alone, which may be the name of a region.
+            changes = [f"{'.'.join(path.split('.')[1:][-2:])} = {setting(each)}" for path, each in point.values.items()]
+            scenario = [scenarios[point.scenario].name] if len(scenarios) > 1 else []
+            names[point.number] = ", ".join([*scenario, *changes]) or "unchanged"
+        return names
 
     @property
     def all_failed(self) -> bool:

@@ -7,6 +7,7 @@ Crowther, Statistics in Medicine 38 (2019) 2074–2102, table 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from statistics import NormalDist
 from typing import Final
 
@@ -15,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from scenarios.studies.intervals import ROUNDING, Sample, mean_intervals, t_half_width
-from scenarios.studies.loading import ESTIMATES
+from scenarios.studies.loading import ESTIMATES, estimate_response
 from scenarios.studies.precision import PrecisionSettings, is_response_met
 
 Floats = NDArray[np.float64]
@@ -96,30 +97,33 @@ def differences(replications: pl.DataFrame, base: int = 0) -> pl.DataFrame:
     )
 
 
-def estimates(replications: pl.DataFrame, terms: Sequence[str]) -> pl.DataFrame:
+def estimates(replications: pl.DataFrame, terms: Sequence[str], estimators: Sequence[str] = ()) -> pl.DataFrame:
     """Return the performance of the estimates of the intent model, term by term.
 
     Args:
         replications: As for :func:`means`, with the responses ``coefficient:TERM``, ``standard_error:TERM``, ….
         terms: The terms.
+        estimators: Several estimators; that of the settings only, unless given.
 
     Returns:
-        One row per point and term: ``n`` replications with an estimate and ``n_missing`` without;
-        ``true_coefficient``, ``mean`` and ``bias`` of the coefficient; ``rmse``; ``empirical_se``, its standard
-        deviation over replications, and ``mean_se``, the root mean square of the standard errors that the model
-        states; ``coverage`` of the truth by the 95 % intervals; ``bias_eliminated_coverage`` (Morris et al. 2019), that
-        of the mean estimate instead; ``mean_nonrobust_se`` and ``nonrobust_bias_eliminated_coverage``, the same two by
-        nonrobust standard errors; ``rejected``, the share of replications in which the term is significant at 5 % (the
-        power, or for a decoy the false alarms); and ``mean_z``. Columns that end in ``_mcse`` are Monte-Carlo standard
-        errors. Null where the truth is not known, or a spread is of one, and errors of shares that are 0 or 1.
+        One row per point and term, and per ``estimator`` where there are several: ``n`` replications with an estimate
+        and ``n_missing`` without; ``true_coefficient``, ``mean`` and ``bias`` of the coefficient; ``rmse``;
+        ``empirical_se``, its standard deviation over replications, and ``mean_se``, the root mean square of the
+        standard errors that the model states; ``coverage`` of the truth by the 95 % intervals;
+        ``bias_eliminated_coverage`` (Morris et al. 2019), that of the mean estimate instead; ``mean_nonrobust_se`` and
+        ``nonrobust_bias_eliminated_coverage``, the same two by nonrobust standard errors; ``rejected``, the share of
+        replications in which the term is significant at 5 % (the power, or for a decoy the false alarms); and
+        ``mean_z``. Columns that end in ``_mcse`` are Monte-Carlo standard errors. Null where the truth is not known, or
+        a spread is of one, and errors of shares that are 0 or 1.
     """
     rows = []
     for point in replications["point"].unique(maintain_order=True):
         of_point = replications.filter(pl.col("point") == point)
         wide = of_point.pivot("response", index="replication", values="value", maintain_order=True)
-        for term in terms:
-            columns = {name: _column(wide, f"{name}:{term}") for name in ESTIMATES}
-            rows.append({"point": point, "term": term, **_performance(columns)})
+        for term, estimator in product(terms, estimators or (None,)):
+            columns = {name: _estimate(wide, name, term, estimator) for name in ESTIMATES}
+            named = {} if estimator is None else {"estimator": estimator}
+            rows.append({"point": point, "term": term, **named, **_performance(columns)})
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.selectors.float().fill_nan(None))
 
 
@@ -138,7 +142,7 @@ def ranks(replications: pl.DataFrame, terms: Sequence[str]) -> dict[int, dict[st
     found: dict[int, dict[str, Floats]] = {}
     for point in replications["point"].unique(maintain_order=True):
         wide = replications.filter(point=point).pivot("response", index="replication", values="value")
-        columns = {term: [_column(wide, f"{name}:{term}") for name in _RANKED] for term in terms}
+        columns = {term: [_column(wide, estimate_response(name, term)) for name in _RANKED] for term in terms}
         of_terms = {term: standard_normal_rank(*three) for term, three in columns.items()}
         found[point] = {term: values for term, values in of_terms.items() if not np.isnan(values).all()}
     return {point: of_terms for point, of_terms in found.items() if of_terms}
@@ -173,6 +177,11 @@ def precision_remarks(replications: pl.DataFrame, settings: PrecisionSettings) -
                 )
             remarks.append(remark)
     return remarks
+
+
+def _estimate(wide: pl.DataFrame, measure: str, term: str, estimator: str | None) -> Floats:
+    # The truth is that of the world, whatever estimates it.
+    return _column(wide, estimate_response(measure, term, None if measure == "true_coefficient" else estimator))
 
 
 def _column(wide: pl.DataFrame, name: str) -> Floats:

@@ -19,6 +19,7 @@ from analytics.events.dead_letters import DeadLetter
 from analytics.events.tracking_plan import EventName
 from analytics.io.flatten import Flattened
 from analytics.io.reading import EventFormat, located, read_events
+from analytics.report.measurement import measurement
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
 from analytics.statistics.event_names import renamed
@@ -148,7 +149,8 @@ class EventsAnalysis:
         """
         with new_folder(folder) as working:
             write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
-            write_tables(working / "statistics", self.analysis.tables())
+            measured = measurement(self.analysis).counts
+            write_tables(working / "statistics", {**self.analysis.tables(), "measurement": measured})
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
             # What is not known of pages is said beside the funnel.

@@ -33,6 +33,7 @@ from simulator.agents.visitor import Visitor
 from simulator.replication.outcome import Outcome
 from simulator.settings.class_identity import ClassIdentity
 from simulator.settings.world import ActiveAgents
+from simulator.tracking.labels import faults_by_label
 from simulator.visitors.truth import Truth
 
 
@@ -241,6 +242,8 @@ def run_analysis(
         n_parts: In how many parts the events are analysed.
     """
     start, settings = scenario.clock.start, scenario.analysis
+    if settings.loss_rates is None:
+        settings = settings.model_copy(update={"loss_rates": scenario.tracking.loss_rates})
     arm_shares = {
         name: {arm: settings.share for arm, settings in experiment.arms.items()}
         for name, experiment in scenario.experiments.items()
@@ -311,7 +314,7 @@ def write_results(
     write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
     if analyse:
         announce("Analysing" if run.n_parts == 1 else f"Analysing in {run.n_parts} parts")
-        write_tables(folder / "statistics", run.analysis.tables())
+        write_tables(folder / "statistics", {**run.analysis.tables(), "measurement": run.measurement.counts})
         write_json(folder / "model.json", model_data(run.analysis))
         announce("Writing the report")
         _write_report(folder / "report.html", run)
@@ -353,6 +356,8 @@ def _write_report(path: Path, run: Run) -> None:
         remarks=[note] if (note := resolved_intercept(run.scenario)) else [],
         components=component_rows(run.scenario),
         probes=run.probes,
+        true_counts=run.true_counts,
+        faults=faults_by_label(run.labels),
         seed=run.seed,
         sales=run.sales.summary,
         sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.settings import EstimatorName
 from scenarios.config.layers import Layers
 from scenarios.config.library import find_scenario, find_study, read_text
 from scenarios.config.loading import load_source, read_source
@@ -16,7 +17,7 @@ from scenarios.config.validation import check
 from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted
 from scenarios.errors import Fault, ScenarioError, advice
 from scenarios.measures.expressions import ExpressionError, references
-from scenarios.measures.model import model_terms
+from scenarios.measures.model import BY_ESTIMATOR, model_terms
 from scenarios.measures.registry import Measure, spans_clock
 from scenarios.scenario import Scenario
 from scenarios.studies.precision import PrecisionSettings
@@ -32,6 +33,20 @@ ESTIMATES: Final = (
     "true_coefficient",
 )
 """Measures of each term under ``estimates``, by which the performance of the estimates is summarised."""
+
+
+def estimate_response(measure: str, term: str, estimator: str | None = None) -> str:
+    """Return the name of the response of an estimate.
+
+    Args:
+        measure: One of :data:`ESTIMATES`.
+        term: The term.
+        estimator: The estimator; None for that of the scenario's settings.
+
+    >>> estimate_response("p_value", "company_email"), estimate_response("p_value", "company_email", "firth")
+    ('p_value:company_email', 'p_value[firth]:company_email')
+    """
+    return f"{measure}{f'[{estimator}]' if estimator else ''}:{term}"
 
 
 @dataclass(frozen=True)
@@ -232,7 +247,8 @@ class _Checker:
             if term not in known:
                 self._fault(("estimates", n), f"there is no term {term!r}{advice(term, known)}")
         for term in terms:
-            responses.update({f"{what}:{term}": f'{what}("{term}")' for what in ESTIMATES})
+            for estimator in self._settings.estimators or (None,):
+                responses.update(_estimate_responses(term, estimator))
         return responses, terms
 
     def _check_expression(self, keys: Keys, text: str, scenarios: tuple[Scenario, ...]) -> None:
@@ -257,6 +273,15 @@ class _Checker:
             self._fault(
                 ("replications", "precision", name), f"there is no response {name!r}{advice(name, list(responses))}"
             )
+
+
+def _estimate_responses(term: str, estimator: EstimatorName | None) -> Iterator[tuple[str, str]]:
+    """Name and expression of each response of an estimate."""
+    for measure in ESTIMATES:
+        if estimator is None or measure == "true_coefficient":
+            yield estimate_response(measure, term), f'{measure}("{term}")'
+        elif measure in BY_ESTIMATOR:
+            yield estimate_response(measure, term, estimator), f'{measure}("{term}", estimator="{estimator}")'
 
 
 def _unknown(names: Mapping[str, object], known: Mapping[str, object]) -> Iterator[str]:

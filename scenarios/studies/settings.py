@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from analytics.settings import EstimatorName
 from analytics.signals.definitions import current_term
 from scenarios.measures.window import Window
 from scenarios.studies.precision import PrecisionSettings
@@ -224,6 +225,8 @@ class StudySettings(Settings):
         cool_down_hours: Hours at the end that responses leave out; outcomes of earlier requests still count.
         estimates: Terms of the intent model whose estimates are responses too: ``all``, or their names. Each has
             coefficient, standard error, p-value, true coefficient and whether the 95 % interval covers it.
+        estimators: Estimators of these, side by side in every replication, such as ``[ml, firth, weighted]``; that of
+            the scenario's settings only, unless given. See :data:`analytics.intent.estimators.ESTIMATORS`.
     """
 
     renamed: ClassVar = {"set": "overrides"}
@@ -243,6 +246,7 @@ class StudySettings(Settings):
     warm_up_hours: Annotated[int, Field(ge=0)] = 0
     cool_down_hours: Annotated[int, Field(ge=0)] = 0
     estimates: Literal["all"] | tuple[Annotated[str, AfterValidator(current_term)], ...] = ()
+    estimators: tuple[EstimatorName, ...] = ()
 
     @model_validator(mode="after")
     def _is_about_something(self) -> Self:
@@ -250,6 +254,10 @@ class StudySettings(Settings):
             raise ValueError("scenario: give a scenario, or several as scenarios")
         if not self.responses and not self.estimates:
             raise ValueError("responses: is empty; nothing would be read off the runs (nor are there estimates)")
+        if self.estimators and not self.estimates:
+            raise ValueError("estimators: need estimates, the terms of which they are to estimate")
+        if len(set(self.estimators)) < len(self.estimators):
+            raise ValueError(f"estimators: one is given twice (got {', '.join(self.estimators)})")
         if not self.factors and self.design != DesignSettings():
             raise ValueError(f"design: {self.design.kind} needs factors")
         return self

@@ -130,12 +130,8 @@ def _tornado(results: StudyResults, response: str) -> _Drawn:
         results: The results of a one-at-a-time study.
         response: Name of the response.
     """
-    names = {
-        point.number: ", ".join(f"{path.rsplit('.', 1)[-1]} = {setting(each)}" for path, each in point.values.items())
-        for point in results.plan.points
-        # The unchanged scenario is what the others are compared with, and no change.
-        if point.values
-    }
+    # The unchanged scenario is what the others are compared with, and no change.
+    names = {point.number: results.point_names[point.number] for point in results.plan.points if point.values}
     gaps = results.differences.filter(pl.col("response") == response).with_columns(
         change=pl.col("point").replace_strict(names, return_dtype=pl.String, default=None)
     )

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from analytics.charts.chart import Chart, chart_of
-from analytics.charts.studies import response_chart
-from analytics.html.numbers import count, setting, share
+from analytics.charts.studies import bias_chart, response_chart
+from analytics.html.numbers import count, decimal, setting, share
 from analytics.html.rendering import render
 from analytics.statistics import wilson_interval
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.metamodel import Metamodel
+from scenarios.output_analysis.side_by_side import bias_by_point, bias_cells
 from scenarios.study_report.comparison import Comparison, comparison_view, setting_gaps
 from scenarios.study_report.designs import Finding, finding, metamodel
 from scenarios.study_report.stress_des import stress_checklist
@@ -62,11 +63,13 @@ class Estimates:
         rows: Their performance, one row per point and term.
         powers: For a study of one factor, terms with a chart of their power by that factor.
         ranks: Their rank calibration at the first point; None where no truth is known.
+        biases: For several estimators, terms with a chart of the bias of each, and the same as text by point.
     """
 
     rows: Rows
     powers: list[tuple[str, Chart]]
     ranks: Chart | None
+    biases: list[tuple[str, Chart, list[dict[str, str]]]]
 
 
 @dataclass(frozen=True)
@@ -245,9 +248,21 @@ def _estimates(results: StudyResults) -> Estimates:
         results: The results of a study with ``estimates``.
     """
     factors = list(results.plan.settings.factors)
+    if results.plan.settings.estimators:
+        return Estimates(results.estimates.to_dicts(), [], None, list(_biases(results)))
     one_curve = len(factors) == 1 and len(results.plan.loaded.scenarios) == 1
     powers = list(_powers(results, factors[0])) if one_curve else []
-    return Estimates(results.estimates.to_dicts(), powers, _ranks(results))
+    return Estimates(results.estimates.to_dicts(), powers, _ranks(results), [])
+
+
+def _biases(results: StudyResults) -> Iterator[tuple[str, Chart, list[dict[str, str]]]]:
+    """Draw the bias of each estimator at each point, term by term."""
+    for index, term in enumerate(results.plan.loaded.terms[:_MOST_POWERS]):
+        rows = bias_by_point(results, term)
+        if not rows.is_empty():
+            biases = "; ".join(f"{point}, {name}: {decimal(bias)}" for point, name, bias, *_ in rows.iter_rows())
+            chart = chart_of(bias_chart(rows), f"bias{index}", f"Bias of {term}: {biases}")
+            yield term, chart, bias_cells(results, term)
 
 
 def _ranks(results: StudyResults) -> Chart | None:

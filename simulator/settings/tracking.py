@@ -95,6 +95,23 @@ class TrackingSettings(Settings):
     bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MAX_SECONDS)] = 2.0
 
     @property
+    def loss_rates(self) -> dict[str, dict[str, float]]:
+        """Share of browsers of which nothing is seen, by device and region, but for the factors of personas.
+
+        >>> TrackingSettings(consent_refusal_rate={"europe": 0.3}).loss_rates
+        {'region': {'europe': 0.3}}
+        """
+        of_all = {
+            "device": (self.ad_blocker_rate, USER_AGENTS),
+            "region": (self.consent_refusal_rate, REGIONS),
+        }
+        rates = {
+            name: dict(rate) if isinstance(rate, dict) else dict.fromkeys(known, rate)
+            for name, (rate, known) in of_all.items()
+        }
+        return {name: by_value for name, by_value in rates.items() if any(by_value.values())}
+
+    @property
     def is_lossless(self) -> bool:
         """Whether every event arrives once, immediately and intact, and no bots are added."""
         # By name, so that a new rate is never forgotten here.

@@ -107,3 +107,20 @@ def labelled(
         pl.col("_arrival").alias("received_at"),
         (pl.lit(None, pl.String()) if detail is None else detail.cast(pl.String)).alias("detail"),
     )
+
+
+def faults_by_label(labels: pl.DataFrame) -> pl.DataFrame:
+    """Count the labels of a run.
+
+    Args:
+        labels: Rows of :data:`LABELS_SCHEMA`.
+
+    Returns:
+        One row per label that occurs, in the order of :class:`Label`: ``label``, ``events`` and ``browsers``.
+
+    >>> faults_by_label(NO_LABELS).columns
+    ['label', 'events', 'browsers']
+    """
+    return (
+        labels.group_by("label").agg(events=pl.len(), browsers=pl.col("anonymous_id").n_unique()).sort("label")
+    ).with_columns(pl.col("label").cast(pl.String))

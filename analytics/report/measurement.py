@@ -1,0 +1,256 @@
+"""True, seen, estimated: what tracking has lost, and what several estimators make of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.analysis import Analysis
+from analytics.errors import AnalyticsError
+from analytics.events.dimensions import dimensions_of
+from analytics.html.numbers import NONE, count, decimal, p_equals, percent
+from analytics.intent.estimators import ESTIMATE_SCHEMA
+from analytics.intent.findings import term_name
+from analytics.intent.random_intercept import RandomIntercept
+from analytics.logit.design import INTERCEPT
+from analytics.settings import EstimatorName
+from analytics.statistics.measurement_loss import (
+    Estimated,
+    captured_twice,
+    probability_seen,
+    rate_of_all,
+    weighted_rate,
+    weighted_total,
+)
+
+Method = str | None
+"""How a quantity was estimated: ``weights``, ``capture-recapture``, or not at all."""
+
+MEASURED_SCHEMA: Final = pl.Schema(
+    {
+        "quantity": pl.String(),
+        "true": pl.Float64(),
+        "seen": pl.Float64(),
+        "method": pl.String(),
+        "estimated": pl.Float64(),
+        "estimated_low": pl.Float64(),
+        "estimated_high": pl.Float64(),
+        "bound_low": pl.Float64(),
+        "bound_high": pl.Float64(),
+    }
+)
+"""Columns of what was measured, one row per quantity and method.
+
+``quantity``: ``visitors``, ``visits``, ``page_views``, ``demo_requests`` or ``conversion``. ``true``: what happened, of
+a simulation; null elsewhere. ``seen``: what the accepted events show. ``method``: ``weights`` (known loss rates),
+``capture-recapture`` (requests without a visit) or null; see :mod:`analytics.statistics.measurement_loss`.
+``estimated``: what the method makes of it, with its interval where there is one. ``bound_low`` and ``bound_high``: the
+estimates if the odds to be seen of who requests a demo are half or twice those of who does not.
+"""
+
+_COUNTS: Final = {"visitors": "visitors", "visits": "visits", "page_views": "true_page_views"}
+"""Counts that the weights apply to, and their names among the true ones."""
+
+_REQUESTS: Final = "demo_requests"
+
+_MODEL: Final = "model"
+_NO_ESTIMATES: Final = pl.DataFrame(schema={"estimator": pl.String(), **ESTIMATE_SCHEMA})
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What happened, what was seen, and what is estimated from it.
+
+    Args:
+        counts: Counts and conversion; columns as in :data:`MEASURED_SCHEMA`.
+        coefficients: Estimates of each estimator, one row per estimator and term: ``estimator``, and the columns of
+            :data:`analytics.intent.estimators.ESTIMATE_SCHEMA`. The first is that of the settings, ``model``.
+        notes: What to know of an estimator, or why it has no estimates, by its name.
+    """
+
+    counts: pl.DataFrame
+    coefficients: pl.DataFrame
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_of_interest(self) -> bool:
+        """Whether anything was lost, as far as is known, or there are several estimators."""
+        lost = self.counts.filter((pl.col("true") != pl.col("seen")) | pl.col("method").is_not_null())
+        return not lost.is_empty() or self.has_several_estimators
+
+    @property
+    def has_several_estimators(self) -> bool:
+        """Whether there are other estimators than the model's, or should be."""
+        return self.coefficients["estimator"].n_unique() > 1 or not self.notes.keys() <= {_MODEL}
+
+
+def measurement(analysis: Analysis, true_counts: Mapping[str, float] | None = None) -> Measurement:
+    """Compare what happened with what was seen and with what is estimated from it.
+
+    Args:
+        analysis: The analysis; its model is fitted now if it has not been.
+        true_counts: What happened, of a simulation: ``visitors``, ``visits``, ``true_page_views``, ``demo_requests``.
+
+    >>> from analytics.events.tracking_plan import EVENT_SCHEMA
+    >>> from analytics.settings import AnalyticsSettings
+    >>> nothing = Analysis(lambda: pl.DataFrame(schema=EVENT_SCHEMA), AnalyticsSettings())
+    >>> measurement(nothing, {"visitors": 3}).counts["quantity", "true", "seen"].row(0)
+    ('visitors', 3.0, 0.0)
+    """
+    return Measurement(measured_counts(analysis, true_counts or {}), *_coefficients(analysis))
+
+
+def measured_counts(analysis: Analysis, true_counts: Mapping[str, float]) -> pl.DataFrame:
+    """Return what happened, what was seen and what is estimated from it, without a model.
+
+    Args:
+        analysis: The analysis.
+        true_counts: What happened, as far as it is known.
+
+    Returns:
+        Columns as in :data:`MEASURED_SCHEMA`.
+    """
+    return pl.DataFrame(list(_counts(analysis, true_counts)), schema=MEASURED_SCHEMA, orient="row")
+
+
+def _counts(analysis: Analysis, true: Mapping[str, float]) -> Iterator[tuple[Any, ...]]:
+    seen, estimates = analysis.segments().row(0, named=True), _estimates(analysis)
+    truth: dict[str, float | None] = {name: true.get(theirs) for name, theirs in _COUNTS.items()}
+    truth[_REQUESTS] = true.get(_REQUESTS)
+    if true.get("visitors"):
+        truth["conversion"] = true[_REQUESTS] / true["visitors"]
+    for quantity in (*_COUNTS, _REQUESTS, "conversion"):
+        for method, value in estimates.get(quantity, {None: ()}).items():
+            yield quantity, truth.get(quantity), seen[quantity], method, *value, *[None] * (5 - len(value))
+
+
+def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None, ...]]]:
+    """Estimate, interval and bounds of each quantity by each method that can be used."""
+    rates, level = analysis.settings.loss_rates or {}, analysis.statistics.level
+    seen, n_unseen = analysis.segments().row(0, named=True), analysis.coverage.n_unseen
+    n_requesters = seen["converted"] + n_unseen
+    found: dict[str, dict[Method, tuple[float | None, ...]]] = {}
+    if rates and seen["visitors"]:
+        classes = analysis.segments(*dimensions_of(list(rates))).with_columns(probability_seen(rates))
+        totals = {name: weighted_total(classes, name, level) for name in _COUNTS}
+        # Visits are lost by the visitor, for which the interval of a count does not allow.
+        found |= {name: {"weights": (total.value,)} for name, total in totals.items()}
+        found["visitors"]["weights"] = _ends(totals["visitors"])
+        # Requests without a visit come from a server, which misses none.
+        rate = rate_of_all(n_requesters, totals["visitors"], level) if n_unseen else weighted_rate(classes, level)
+        found["conversion"] = {"weights": _ends(rate)}
+    if captured := captured_twice(seen["visitors"], seen["converted"], n_unseen, level):
+        (visitors, bounds), of = captured, "capture-recapture"
+        found.setdefault("visitors", {})[of] = *_ends(visitors), bounds.low, bounds.high
+        # Where nothing but chance decides who is seen, the conversion of who was seen is that of all.
+        ends = seen["conversion"], seen["conversion_low"], seen["conversion_high"]
+        found.setdefault("conversion", {})[of] = *ends, n_requesters / bounds.high, n_requesters / bounds.low
+    return found
+
+
+def _ends(estimated: Estimated) -> tuple[float, float, float]:
+    return estimated.value, estimated.low, estimated.high
+
+
+def _coefficients(analysis: Analysis) -> tuple[pl.DataFrame, dict[str, str]]:
+    settings = analysis.settings
+    wanted: dict[str, EstimatorName] = {_MODEL: settings.estimator, **{name: name for name in settings.estimators}}
+    if settings.loss_rates:
+        wanted["weighted"] = "weighted"
+    tables, notes = [_NO_ESTIMATES], {}
+    for name, estimator in wanted.items():
+        try:
+            table = analysis.estimates_by(estimator)
+            tables.append(table.select(pl.lit(name).alias("estimator"), pl.all()))
+        except AnalyticsError as error:
+            notes[name] = str(error)
+        else:
+            if estimator == "random_intercept":
+                notes[name] = _differences_of_accounts(analysis.intent.random_intercept())
+    return pl.concat(tables), notes
+
+
+def _differences_of_accounts(found: RandomIntercept) -> str:
+    error = "" if found.standard_error is None else f" (standard error {found.standard_error:.2f})"
+    differ = f"accounts differ by a standard deviation of {found.standard_deviation:.2f}{error} in log-odds"
+    return "; ".join([f"{differ}, {p_equals(found.p_value)} of no difference", *found.warnings])
+
+
+def measured_sentences(found: Measurement) -> list[str]:
+    """Say in words how many visitors were seen, and how many there are by each method; without full stops.
+
+    >>> row = ("visitors", 200.0, 100.0, "capture-recapture", 210.0, 180.0, 260.0, 150.0, 300.0)
+    >>> counts = pl.DataFrame([row], schema=MEASURED_SCHEMA, orient="row")
+    >>> for sentence in measured_sentences(Measurement(counts, _NO_ESTIMATES)):
+    ...     print(sentence)
+    Tracking saw 100 of 200 visitors (50.00%)
+    Requests without a visit suggest 210 [180, 260] visitors, if who requests is as likely to be seen as anybody; between 150 and 300 if the odds are half or twice as high
+    """
+    visitors = found.counts.filter(quantity="visitors").to_dicts()
+    true, seen = visitors[0]["true"], visitors[0]["seen"]
+    sentences = [f"Tracking saw {count(seen)} of {count(true)} visitors ({percent(seen / true)})"] if true else []
+    for row in visitors:
+        estimated = _with_ends(count, row, "estimated")
+        if row["method"] == "weights":
+            sentences.append(f"By the known loss rates there were {estimated} visitors")
+        elif row["method"] is not None:
+            sentences.append(
+                f"Requests without a visit suggest {estimated} visitors, if who requests is as likely to be seen as "
+                f"anybody; between {count(row['bound_low'])} and {count(row['bound_high'])} if the odds are half or "
+                "twice as high"
+            )
+    return sentences
+
+
+def count_cells(found: Measurement, level: str) -> list[dict[str, str]]:
+    """Write the counts for a reader: one row per quantity and method, by the headings of its columns.
+
+    Args:
+        found: What was measured.
+        level: Confidence level of the intervals, such as ``95%``.
+    """
+    with_truth = found.counts["true"].is_not_null().any()
+    rows = []
+    for row in found.counts.iter_rows(named=True):
+        write = percent if row["quantity"] == "conversion" else count
+        rows.append(
+            {
+                "quantity": row["quantity"].replace("_", " "),
+                **({"true": write(row["true"])} if with_truth else {}),
+                "seen": write(row["seen"]),
+                f"estimated [{level}]": _with_ends(write, row, "estimated"),
+                "by": row["method"] or NONE,
+                "bounds": _ends_alone(write, row["bound_low"], row["bound_high"]),
+            }
+        )
+    return rows
+
+
+def coefficient_cells(found: Measurement) -> list[dict[str, str]]:
+    """Write the coefficients of all estimators for a reader: one row per term, by the headings of its columns.
+
+    An asterisk marks an interval that does not contain the true value.
+    """
+    estimates = found.coefficients.filter(pl.col("signal") != INTERCEPT)
+    with_truth = estimates["true_coefficient"].is_not_null().any()
+    rows: dict[str, dict[str, str]] = {}
+    for row in estimates.iter_rows(named=True):
+        truth = {"true": decimal(row["true_coefficient"], sign=True)} if with_truth else {}
+        cells = rows.setdefault(row["signal"], {"signal": term_name(row["signal"]), **truth})
+        missed = "*" if row["ci_covers_truth"] is False else ""
+        ends = ", ".join(decimal(row[name], sign=True) for name in ("ci_low", "ci_high"))
+        cells[row["estimator"]] = f"{decimal(row['coefficient'], sign=True)} [{ends}]{missed}"
+    names = dict.fromkeys(name for cells in rows.values() for name in cells)
+    return [{name: cells.get(name, NONE) for name in names} for cells in rows.values()]
+
+
+def _with_ends(write: Callable[[float | None], str], row: Mapping[str, Any], name: str) -> str:
+    ends = _ends_alone(write, row[f"{name}_low"], row[f"{name}_high"])
+    return write(row[name]) if ends == NONE else f"{write(row[name])} {ends}"
+
+
+def _ends_alone(write: Callable[[float | None], str], low: float | None, high: float | None) -> str:
+    return NONE if low is None else f"[{write(low)}, {write(high)}]"
