@@ -385,9 +385,8 @@ class IntentResults:
             counts = f"{self.outcome} is 1 in {self.n_requests:,} of {self.n_visits:,} rows"
         accounts = f", {self.n_accounts:,} accounts" if self.n_accounts or self.outcome == _REQUESTED else ""
         return (
-            f"IntentModel: {counts}{accounts}; {self.method}; "
-            f"standard errors {self.covariance}; McFadden R² {self.pseudo_r2:.3f}, "
-            f"in-sample AUC {self.auc_in_sample:.3f} (optimistic)"
+            f"IntentModel: {counts}{accounts}; {self.method}; standard errors {self.covariance}; "
+            f"McFadden R² {self.pseudo_r2:.3f}, in-sample AUC {self.auc_in_sample:.3f} (optimistic)"
         )
 
     @property

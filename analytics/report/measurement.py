@@ -187,7 +187,7 @@ def measured_sentences(found: Measurement) -> list[str]:
     >>> for sentence in measured_sentences(Measurement(counts, _NO_ESTIMATES)):
     ...     print(sentence)
     Tracking saw 100 of 200 visitors (50.00%)
-    Requests without a visit suggest 210 [180, 260] visitors, if who requests is as likely to be seen as anybody; between 150 and 300 if the odds are half or twice as high
+    Requests without a visit suggest 210 [180, 260] visitors; 150 to 300 if requesters are seen more or less often
     """
     visitors = found.counts.filter(quantity="visitors").to_dicts()
     true, seen = visitors[0]["true"], visitors[0]["seen"]
@@ -198,9 +198,8 @@ def measured_sentences(found: Measurement) -> list[str]:
             sentences.append(f"By the known loss rates there were {estimated} visitors")
         elif row["method"] is not None:
             sentences.append(
-                f"Requests without a visit suggest {estimated} visitors, if who requests is as likely to be seen as "
-                f"anybody; between {count(row['bound_low'])} and {count(row['bound_high'])} if the odds are half or "
-                "twice as high"
+                f"Requests without a visit suggest {estimated} visitors; {count(row['bound_low'])} to "
+                f"{count(row['bound_high'])} if requesters are seen more or less often"
             )
     return sentences
 

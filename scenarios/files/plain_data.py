@@ -87,8 +87,8 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
 
     Returns:
         What :meth:`analytics.intent.results.IntentResults.to_dict` returns; under ``estimators`` the coefficients of
-        further ones, and under ``estimator_notes`` what to know of them; under ``truth_unknown`` why a run has no true coefficients. Or no
-        coefficients and an ``error``.
+        further ones, and under ``estimator_notes`` what to know of them; under ``truth_unknown`` why a run has no true
+        coefficients. Or no coefficients and an ``error``.
     """
     try:
         model = analysis.intent.to_dict()
