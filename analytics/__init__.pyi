@@ -35,6 +35,7 @@ from .io.ndjson import decode as decode, encode as encode, read_ndjson as read_n
 from .io.reading import EventFormat as EventFormat, event_files as event_files, read_events as read_events
 from .io.warehouse import unfold as unfold
 from .logit.joint_tests import JointTest as JointTest
+from .report.measurement import Measurement as Measurement, measurement as measurement
 from .report.trust import TrustCheck as TrustCheck, trust_checks as trust_checks
 from .sessions.bots import (
     BotScore as BotScore,

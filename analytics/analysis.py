@@ -131,10 +131,7 @@ class Analysis(AnalysedEvents):
 
     @property
     def visits(self) -> pl.DataFrame:
-        """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome.
-
-        With ``loss_rates`` it also has ``p_seen``, the probability with which its visitor was seen.
-        """
+        """The visit table: one row per visit, with the signals so far (arms of experiments too) and the outcome."""
         return self._visits.table
 
     @cached_property
@@ -178,7 +175,7 @@ class Analysis(AnalysedEvents):
     def _visits_in_one_arm(self) -> pl.DataFrame:
         """The visits to fit: of events in parts, only the columns and rows that a fit needs."""
         if isinstance(self._prepared, PreparedEvents):
-            return self._in_one_arm(self.visits, pl.col("anonymous_id"))
+            return self._in_one_arm(self._visits.with_seen(self.visits), pl.col("anonymous_id"))
         tables = self._visits.at_risk(models.BASELINE_COLUMNS[self.settings.baseline])
         return pl.concat(logit.with_keys(self._in_one_arm(table, pl.col("anonymous_id"))) for table in tables)
 

@@ -198,7 +198,8 @@ def _start(design: Design) -> Floats:
     if min(n_requests, len(outcome) - n_requests) < len(design.terms):
         return _average(design)
     start = maximum(design.matrix.take(part), np.ones(len(outcome)), outcome, _average(design))
-    return _average(design) if start is None else start
+    # A term may be separated in a tenth of the visits alone: from so far away no search would come back.
+    return start if start is not None and np.abs(start).max() < _HUGE_COEFFICIENT else _average(design)
 
 
 def information(matrix: DesignMatrix, n_visits: Floats, p: Floats) -> Floats:

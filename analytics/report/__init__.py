@@ -2,8 +2,8 @@
 
 Modules, in reading order: ``data`` (what a report is about), ``render`` (writes the page), ``view`` (what the page
 shows, as plain values), ``traffic``, ``segments``, ``experiments``, ``model``, ``model_checks``, ``answers``,
-``sales``, ``probes`` (its sections), ``trust`` (checks whether the figures can be trusted). ``templates`` lay the
-values out.
+``sales``, ``probes`` (its sections), ``measurement`` (true, seen, estimated), ``trust`` (checks whether the figures can
+be trusted). ``templates`` lay the values out.
 """
 
 import lazy_loader

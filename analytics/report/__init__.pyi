@@ -1,3 +1,4 @@
-from .data import SalesDesk as SalesDesk
+from .data import SalesDesk as SalesDesk, SimulatedTruth as SimulatedTruth
+from .measurement import Measurement as Measurement
 from .render import analysis_report as analysis_report, write_report as write_report
 from .trust import TrustCheck as TrustCheck, trust_checks as trust_checks

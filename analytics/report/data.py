@@ -41,6 +41,19 @@ class SalesDesk:
 
 
 @dataclass(frozen=True, eq=False)
+class SimulatedTruth:
+    """What happened in a simulation, whether it was seen or not.
+
+    Args:
+        counts: As for :func:`analytics.report.measurement.measurement`.
+        faults: What went wrong with events on their way: ``label``, ``events`` and ``browsers``.
+    """
+
+    counts: Mapping[str, float] = field(default_factory=dict)
+    faults: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class ReportData:
     """Contents of a report; what is not known is omitted.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
-from analytics.report.data import ReportData, SalesDesk
+from analytics.report.data import ReportData, SalesDesk, SimulatedTruth
 from analytics.report.measurement import measurement
 from analytics.report.trust import trust_checks
 from analytics.store.intake import JudgedEvents
@@ -65,8 +65,7 @@ def analysis_report(
     remarks: Sequence[str] = (),
     components: Sequence[tuple[str, str, str]] = (),
     probes: Mapping[str, pl.DataFrame] | None = None,
-    true_counts: Mapping[str, float] | None = None,
-    faults: pl.DataFrame | None = None,
+    truth: SimulatedTruth = SimulatedTruth(),  # noqa: B008 - frozen
 ) -> ReportData:
     """Collect what the report of an analysis shows; what is not known is omitted.
 
@@ -82,8 +81,7 @@ def analysis_report(
         remarks: Sentences to read with the description.
         components: Name, class and settings of each component of the simulated world.
         probes: What was measured while the simulated clock ran, by probe.
-        true_counts: What happened, of a simulation; as for :func:`analytics.report.measurement.measurement`.
-        faults: What went wrong with events on their way, of a simulation.
+        truth: What happened, of a simulation.
     """
     return ReportData(
         analysis.statistics,
@@ -107,8 +105,8 @@ def analysis_report(
         n_impossible_times=analysis.n_impossible_times,
         provenance=provenance,
         trust=trust_checks(analysis, store.counts),
-        measurement=measurement(analysis, true_counts),
-        faults=faults,
+        measurement=measurement(analysis, truth.counts),
+        faults=truth.faults,
     )
 
 

@@ -1,3 +1,4 @@
+from .analysed_events import AnalysedEvents as AnalysedEvents
 from .coverage import Coverage as Coverage, NameCounts as NameCounts
 from .event_names import (
     NearName as NearName,

@@ -11,7 +11,7 @@ import polars as pl
 
 from analytics.sessions.visits import Settled, begins_in, read_visits
 from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit, Signal
-from analytics.statistics.measurement_loss import P_SEEN, LossRates, visitors_seen
+from analytics.statistics.measurement_loss import LossRates, visitors_seen
 from analytics.statistics.prepared_events import PreparedEvents, PreparedParts
 
 
@@ -24,7 +24,7 @@ class PreparedVisits:
         observed_until: End of the observed period, itself excluded; just after the last event unless given.
         conversion_unit: Unit that requests one demo at most.
         window: Period in which the visits begin; the whole one unless given.
-        loss_rates: Shares of browsers that are never seen; with them the table has ``p_seen``.
+        loss_rates: Shares of browsers that are never seen, for :meth:`with_seen`.
     """
 
     def __init__(
@@ -61,9 +61,20 @@ class PreparedVisits:
             others: Columns that it needs beside visitor, account, signals and outcome.
         """
         wanted = ["anonymous_id", "account", *others, *(signal.name for signal in self._signals)]
-        wanted += [*VISIT_OUTCOME_COLUMNS, *([P_SEEN] if self._loss_rates else [])]
+        wanted += VISIT_OUTCOME_COLUMNS
         eligible = pl.col("at_risk") & ~pl.col("censored")
-        return (self._finished(rows).filter(eligible).select(wanted).collect() for rows in self._parts[0])
+        for rows in self._parts[0]:
+            yield self.with_seen(self._finished(rows).filter(eligible).select(wanted).collect())
+
+    def with_seen(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """Add ``p_seen``, the probability with which each visitor was seen, where loss rates are known.
+
+        Args:
+            visits: Rows of the table.
+        """
+        if not self._loss_rates:
+            return visits
+        return visits.join(self._seen, on="anonymous_id", how="left", maintain_order="left")
 
     def count(self, condition: pl.Expr) -> int:
         """Count the visits of which a condition holds, of events in parts without all visits in memory."""
@@ -75,8 +86,6 @@ class PreparedVisits:
         """The visit table of rows of some or all parts."""
         unit = self._conversion_unit
         finished = self.settled.finish(rows, self._signals, self._observed_until, conversion_unit=unit)
-        if self._loss_rates:
-            finished = finished.join(self._seen.lazy(), on="anonymous_id", how="left", maintain_order="left")
         return finished if self._window is None else finished.filter(begins_in(self._window))
 
     @cached_property

@@ -16,7 +16,6 @@ import polars as pl
 from analytics.durable.dead_letter_file import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
-from analytics.report.measurement import measurement
 
 # For type checkers only: files are written where nothing is analysed.
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
         model = analysis.intent.to_dict()
     except AnalyticsError as error:
         return {"coefficients": [], "error": str(error)}
+    from analytics.report.measurement import measurement  # noqa: PLC0415 - loads SciPy, for which nothing waits
+
     found = measurement(analysis)
     others = found.coefficients.filter(pl.col("estimator") != "model").partition_by("estimator", as_dict=True)
     model["estimators"] = {name: table.drop("estimator").to_dicts() for (name,), table in others.items()}
