@@ -26,7 +26,6 @@ from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.analysed_events import AnalysedEvents
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
-from analytics.statistics.measurement_loss import P_SEEN
 from analytics.statistics.prepared_events import EventsInParts, PreparedEvents, prepared
 from analytics.statistics.prepared_visits import PreparedVisits
 from analytics.statistics.segment_content import SegmentContent, crossed_with_content, segment_content
@@ -223,8 +222,7 @@ class Analysis(AnalysedEvents):
         """How many visits each visit of the model stands for; None where no loss rates are known."""
         if self.settings.loss_rates is None:
             return None
-        visits = logit.eligible_visits(self._visits_in_one_arm, [])
-        return 1 / visits.get_column(P_SEEN, default=pl.repeat(1.0, visits.height, eager=True))
+        return self._visits.weights(logit.eligible_visits(self._visits_in_one_arm, []))
 
     @cached_property
     def session_length(self) -> models.SessionLengthComparison | None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from analytics.sessions.visits import Settled, begins_in, read_visits
 from analytics.signals.definitions import VISIT_OUTCOME_COLUMNS, ConversionUnit, Signal
-from analytics.statistics.measurement_loss import LossRates, visitors_seen
+from analytics.statistics.measurement_loss import P_SEEN, LossRates, visitors_seen
 from analytics.statistics.prepared_events import PreparedEvents, PreparedParts
 
 
@@ -75,6 +75,14 @@ class PreparedVisits:
         if not self._loss_rates:
             return visits
         return visits.join(self._seen, on="anonymous_id", how="left", maintain_order="left")
+
+    def weights(self, visits: pl.DataFrame) -> pl.Series:
+        """Return how many visits each stands for, by the probability with which it was seen.
+
+        Args:
+            visits: Rows as of :meth:`with_seen`.
+        """
+        return 1 / visits[P_SEEN] if self._loss_rates else pl.repeat(1.0, visits.height, eager=True)
 
     def count(self, condition: pl.Expr) -> int:
         """Count the visits of which a condition holds, of events in parts without all visits in memory."""

@@ -298,3 +298,27 @@ def test_the_channels_are_those_that_events_tell_of() -> None:
     assert len(seen) > 5
     for channel, n in seen.items():
         assert value(f'visitors(channel="{channel}")') == n
+
+
+def test_visitors_and_conversion_are_estimated_by_each_method():
+    """Where nobody is lost they are what was seen; an unknown method is refused before any run."""
+    counts = run().measurement.counts
+    for method in ("weights", "capture-recapture"):
+        known = counts.filter(quantity="visitors", method=method)["estimated"].item()
+        assert value(f'estimated_visitors(method="{method}")') == known
+        assert quiet_run().measure(f'estimated_visitors(method="{method}")') == quiet_run().measure("visitors()")
+    with pytest.raises(ExpressionError, match="there is no method 'weight'"):
+        Measure.parse('estimated_conversion(method="weight")', {})
+
+
+def test_a_term_has_estimates_by_every_estimator():
+    """The measures are columns of the estimates; those that an estimator has not are refused."""
+    firth = run().analysis.estimates_by("firth").filter(signal="security_page_view").row(0, named=True)
+    for name in ("coefficient", "standard_error", "p_value", "ci_low", "ci_high", "ci_covers_truth"):
+        assert value(f'{name}("security_page_view", estimator="firth")') == firth[name]
+    with pytest.raises(ExpressionError, match="an estimator has coefficient"):
+        Measure.parse('odds_ratio("security_page_view", estimator="firth")', {})
+    with pytest.raises(ExpressionError, match="there is no estimator 'lasso'"):
+        Measure.parse('coefficient("security_page_view", estimator="lasso")', {})
+    with pytest.raises(UndefinedMeasureError, match="the intent model is not fitted"):
+        quiet_run().measure('coefficient("security_page_view", estimator="firth")')
