@@ -33,6 +33,7 @@ from .marginal_effects import MarginalEffects as MarginalEffects
 from .matrix import DesignMatrix as DesignMatrix, Floats as Floats, Integers as Integers
 from .robust import (
     MIN_CLUSTERS as MIN_CLUSTERS,
+    effective_clusters as effective_clusters,
     jackknife_errors as jackknife_errors,
     sums_by_cluster as sums_by_cluster,
 )

@@ -23,6 +23,7 @@ from .prepared_events import (
     PreparedEvents as PreparedEvents,
     prepared as prepared,
 )
+from .prepared_visits import PreparedVisits as PreparedVisits
 from .segment_content import (
     SegmentContent as SegmentContent,
     categories as categories,
