@@ -4,7 +4,7 @@ from .baseline import (
     baseline_names as baseline_names,
 )
 from .coefficients import unit_of as unit_of
-from .estimators import ESTIMATORS as ESTIMATORS, estimated_by as estimated_by
+from .estimators import ESTIMATE_SCHEMA as ESTIMATE_SCHEMA, ESTIMATORS as ESTIMATORS, estimated_by as estimated_by
 from .findings import (
     BUILT_IN as BUILT_IN,
     FINDING_MARKS as FINDING_MARKS,
