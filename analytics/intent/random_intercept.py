@@ -1,7 +1,8 @@
 """The intent model with a random intercept by account: effects within accounts that differ in what no signal shows.
 
-The log-odds of a visit are those of the intent model plus σ u, where u is standard normal, one for each account. The
-coefficients of the intent model are averages over accounts that differ so, and are closer to 0 than these.
+The log-odds of a visit are those of the intent model plus σ u, where u is standard normal, one for each account, and 0
+for visitors without one: a partially nested design. The coefficients of the intent model are averages over accounts
+that differ so, and are closer to 0 than these.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import chdtrc, expit, logsumexp
 
@@ -55,7 +57,7 @@ class RandomIntercept:
         statistic: Likelihood-ratio statistic of the test that σ is 0.
         p_value: Of that test: half the probability of a larger χ² with 1 degree of freedom, because σ = 0 is at the
             edge of what is possible; 1 where σ is estimated as 0.
-        n_accounts: Number of accounts; a visitor without one is one.
+        n_accounts: Number of accounts.
         level: Confidence level of the intervals.
         warnings: What to know before using them.
     """
@@ -79,6 +81,9 @@ class RandomIntercept:
 def random_intercept(basis: FitContext) -> RandomIntercept:
     """Fit the intent model with a normal random intercept by account, by maximum likelihood.
 
+    Visitors without an account have the intercept of an average account, not one of their own: D. J. Bauer, S. K.
+    Sterba and D. D. Hallfors, Multivariate Behavioral Research 43 (2008) 210–236.
+
     The likelihood of an account is integrated by adaptive Gauss–Hermite quadrature (J. C. Pinheiro and D. M. Bates,
     Journal of Computational and Graphical Statistics 4 (1995) 12–35), and standard errors are from the observed
     information (T. A. Louis, JRSS B 44 (1982) 226–233). The test of σ is by S. G. Self and K.-Y. Liang, JASA 82 (1987)
@@ -92,18 +97,20 @@ def random_intercept(basis: FitContext) -> RandomIntercept:
         TooFewVisitsError: There are fewer than three accounts, or none of them has two visits.
         ConvergenceError: The maximisation did not converge.
     """
-    if basis.clusters is None or basis.n_clusters is None:
+    if basis.clusters is None:
         raise IntentModelError("no account is known, so that none can have an intercept of its own")
     if basis.estimate.estimator == "firth":
         raise IntentModelError("the likelihood is penalised, of which there is no model with a random intercept")
-    if basis.n_clusters < MIN_CLUSTERS or basis.n_clusters == len(basis.clusters):
+    accounts = next(basis.people[name] for name in ACCOUNT_COLUMNS if name in basis.people.columns)
+    n_accounts, n_visits = accounts.drop_nulls().n_unique(), accounts.count()
+    if n_accounts < MIN_CLUSTERS or n_accounts == n_visits:
         raise TooFewVisitsError(
-            f"{basis.n_clusters:,} accounts with {len(basis.clusters):,} visits do not show how accounts differ; "
+            f"{n_accounts:,} accounts with {n_visits:,} visits do not show how accounts differ; "
             "at least three accounts, and some with several visits, are needed"
         )
     scaling = Scaling.of(basis.design.matrix)
     start, ordinary = scaling.scaled(basis.estimate.fit.coefficients), basis.estimate.fit.log_likelihood
-    likelihood = _Likelihood.of(basis.design, basis.clusters, scaling)
+    likelihood = _Likelihood.of(basis.design, basis.clusters, accounts.is_not_null().to_numpy(), scaling)
     found = _maximum(likelihood, np.append(start, 1.0))
     value, _, information = likelihood(found)
     if value - ordinary <= _GRADIENT:
@@ -121,19 +128,19 @@ def random_intercept(basis: FitContext) -> RandomIntercept:
         log_likelihood=value,
         statistic=statistic,
         p_value=float(chdtrc(1, statistic)) / 2 if deviation else 1.0,
-        n_accounts=basis.n_clusters,
+        n_accounts=n_accounts,
         level=basis.level,
-        warnings=_without_account(basis.people),
+        warnings=_without_account(accounts),
     )
 
 
-def _without_account(people: pl.DataFrame) -> tuple[str, ...]:
+def _without_account(accounts: pl.Series) -> tuple[str, ...]:
     """Warn of visits without an account, which may have none because they ended in no request."""
-    n = next(people[name].null_count() for name in ACCOUNT_COLUMNS if name in people.columns)
-    if not n:
+    if not (n := accounts.null_count()):
         return ()
-    unknown = f"{n:,} of {people.height:,} visits have no known account, and count as an account per visitor"
-    return (f"{unknown}: where a form or a request makes the account known, σ and the coefficients are biased",)
+    alike = f"{n:,} of {len(accounts):,} visits have no known account, and are taken as alike but for their signals"
+    advice = "leave them out where they are not; where a form or a request makes the account known"
+    return (f"{alike}: {advice}, σ and the coefficients are biased",)
 
 
 def _attenuation(deviation: float) -> float:
@@ -159,23 +166,44 @@ def _table(basis: FitContext, coefficients: Floats, errors: Floats, attenuation:
 
 @dataclass(frozen=True, eq=False)
 class _Likelihood:
-    """The likelihood of coefficients and σ, with its gradient and the observed information."""
+    """The likelihood of coefficients and σ, with its gradient and the observed information.
+
+    Args:
+        x: Terms of the visits with an account, scaled.
+        outcome: Whether these ended in a request.
+        clusters: Number of the account of each.
+        members: Which visits an account has, accounts × visits.
+        x_alone: Terms of the visits without an account.
+        outcome_alone: Whether those ended in a request.
+    """
 
     x: Floats
     outcome: Floats
     clusters: Integers
     members: csr_array
+    x_alone: Floats
+    outcome_alone: Floats
 
     @classmethod
-    def of(cls, design: Design, clusters: Integers, scaling: Scaling) -> _Likelihood:
-        rows = np.arange(len(clusters))
-        x = scaling.apply(design.matrix).rows(rows if design.pattern is None else design.pattern)
-        return cls(x, design.outcome, clusters, csr_array((np.ones(len(rows)), (clusters, rows))))
+    def of(cls, design: Design, clusters: Integers, known: NDArray[np.bool_], scaling: Scaling) -> _Likelihood:
+        x = scaling.apply(design.matrix).rows(np.arange(len(known)) if design.pattern is None else design.pattern)
+        # Numbered anew: those of visitors without an account would be gaps.
+        numbers = np.unique(clusters[known], return_inverse=True)[1]
+        members = csr_array((np.ones(len(numbers)), (numbers, np.arange(len(numbers)))))
+        return cls(x[known], design.outcome[known], numbers, members, x[~known], design.outcome[~known])
 
     def _sums(self, values: Floats) -> Floats:
         return np.asarray(self.members @ values)
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats, Floats]:
+        value, gradient, information = self._of_accounts(parameters)
+        log_odds = self.x_alone @ parameters[:-1]
+        p = expit(log_odds)
+        gradient[:-1] += (self.outcome_alone - p) @ self.x_alone
+        information[:-1, :-1] += (self.x_alone.T * (p * (1 - p))) @ self.x_alone
+        return value + float((self.outcome_alone * log_odds - np.logaddexp(0.0, log_odds)).sum()), gradient, information
+
+    def _of_accounts(self, parameters: Floats) -> tuple[float, Floats, Floats]:
         b, sigma = parameters[:-1], parameters[-1]
         eta = self.x @ b
         mode, spread = self._modes(eta, sigma)

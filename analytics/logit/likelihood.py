@@ -198,8 +198,8 @@ def _start(design: Design) -> Floats:
     if min(n_requests, len(outcome) - n_requests) < len(design.terms):
         return _average(design)
     start = maximum(design.matrix.take(part), np.ones(len(outcome)), outcome, _average(design))
-    # A term may be separated in a tenth of the visits alone: from so far away no search would come back.
-    return start if start is not None and np.abs(start).max() < _HUGE_COEFFICIENT else _average(design)
+    # Terms that are separated or collinear in this part only end far away, from where no search returns.
+    return _average(design) if start is None or np.abs(start).max() > _HUGE_COEFFICIENT else start
 
 
 def information(matrix: DesignMatrix, n_visits: Floats, p: Floats) -> Floats:

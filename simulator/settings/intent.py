@@ -42,7 +42,8 @@ class IntentSettings(Settings):
         coefficients: Effect of each signal in log-odds; a signal that is not named has none. Signals that the scenario
             defines itself, under ``analytics.signals``, may be named as the built-in ones.
         interactions: Effect of two signals together, beyond the sum of both, named ``a:b``; in log-odds.
-        account_sd: Standard deviation of the companies' unobserved random effect, in log-odds.
+        account_sd: Standard deviation of the companies' unobserved random effect, in log-odds. Visitors without a
+            company have none.
         conversion_unit: ``account``: once a visitor of a recognised company has requested a demo, their colleagues keep
             visiting but no longer request one. ``visitor``: each visitor decides independently. Visitors without a
             company always do.

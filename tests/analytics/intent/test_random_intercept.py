@@ -12,6 +12,7 @@ from scipy.stats import chi2
 
 from analytics.errors import IntentModelError, TooFewVisitsError
 from analytics.intent.model import IntentModel
+from analytics.intent.random_intercept import RandomIntercept
 from analytics.signals.definitions import EverSeen
 
 DOCS = EverSeen("docs", "has seen the docs", "high", "category", ("docs",))
@@ -46,10 +47,8 @@ def minus_log_likelihood(visits: pl.DataFrame) -> Callable[[np.ndarray], float]:
     return value
 
 
-def test_it_is_the_maximum_of_the_integrated_likelihood_with_the_errors_of_its_curvature():
-    """A general optimiser on a fine grid finds the same coefficients, σ, likelihood, and, by differences, errors."""
-    found = MODEL.fit(VISITS).random_intercept()
-    value = minus_log_likelihood(VISITS)
+def check_maximum(found: RandomIntercept, value: Callable[[np.ndarray], float]) -> None:
+    """A general optimiser finds the same coefficients, σ, likelihood, and, by differences, errors."""
     known = minimize(value, np.array([-2.0, 0.8, 1.0]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
     estimates = np.append(found.coefficients["coefficient"].to_numpy(), found.standard_deviation)
     # The optimiser compares values: √(1e-9 × variance) is about 1e-5.
@@ -60,6 +59,11 @@ def test_it_is_the_maximum_of_the_integrated_likelihood_with_the_errors_of_its_c
     errors = np.sqrt(np.diag(np.linalg.inv((hessian + hessian.T) / 2)))
     # Differences of a log-likelihood of about 1,000 have some four digits.
     np.testing.assert_allclose([*found.coefficients["standard_error"], found.standard_error], errors, rtol=1e-3)
+
+
+def test_it_is_the_maximum_of_the_integrated_likelihood_with_the_errors_of_its_curvature():
+    """The likelihood is integrated on a fine grid."""
+    check_maximum(MODEL.fit(VISITS).random_intercept(), minus_log_likelihood(VISITS))
 
 
 def test_the_test_of_the_deviation_is_of_a_mixture_and_halves_the_p_value():
@@ -110,13 +114,21 @@ def test_units_change_no_digits():
     np.testing.assert_allclose([each.log_likelihood for each in found], found[0].log_likelihood, rtol=1e-9)
 
 
-def test_visits_without_an_account_are_counted_in_a_warning():
-    """A visitor without one is an account; the warning says how many visits are of such."""
-    some = VISITS.with_columns(account=pl.when(pl.col("visitor") % 2 == 0).then("account"))
+def test_visits_without_an_account_have_the_average_intercept():
+    """The likelihood is that of accounts times that of the other visits at σ = 0; a warning counts the latter."""
+    some = VISITS.with_columns(account=pl.when(pl.col("visitor") // 8 % 2 == 0).then("account"))
     found = MODEL.fit(some).random_intercept()
+    of_accounts = minus_log_likelihood(some.filter(pl.col("account").is_not_null()))
+    docs, requested = (some.filter(pl.col("account").is_null())[name].to_numpy() for name in ("docs", "requested_demo"))
+
+    def value(parameters: np.ndarray) -> float:
+        p = expit(parameters[0] + parameters[1] * docs)
+        return of_accounts(parameters) - float(np.log(np.where(requested, p, 1 - p)).sum())
+
+    check_maximum(found, value)
+    assert found.n_accounts == 50
     (warning,) = found.warnings
-    assert warning.startswith(f"{some['account'].null_count():,} of {some.height:,} visits have no known account")
-    assert found.n_accounts == 100 + some.filter(pl.col("account").is_null())["visitor"].n_unique()
+    assert warning.startswith(f"{len(docs):,} of {some.height:,} visits have no known account")
     assert MODEL.fit(VISITS).random_intercept().warnings == ()
 
 

@@ -6,10 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
-from statsmodels.discrete.discrete_model import Logit
 
 from analytics.logit.separation import find_separation
-from scenarios.scenario import Scenario
 
 
 def test_the_endometrial_example_is_separated_by_neovasculization_alone():
@@ -48,15 +46,3 @@ def test_the_unit_of_a_signal_does_not_matter(scale: float):
     outcome = (rng.random(200) < 0.3).astype(float)
     outcome[matrix[:, 1] == 1] = 0
     assert find_separation(matrix * [1, 1, scale], np.ones(200), outcome).direction.tolist() == [0, -1, 0]
-
-
-def test_a_day_is_fitted_of_which_a_tenth_alone_is_separated():
-    """The search starts from every tenth visit, of which here region and product run to ∓∞ and seem to converge."""
-    tracking = {"consent_refusal_rate": {"europe": 0.5}, "undeclared_bots_per_day": 150}
-    changes = {"traffic.visitors_per_day": 4_000, "intent.target_conversion": 0.15, "tracking": tracking}
-    found = Scenario.load("baseline", changes).run(seed=2).intent
-    design = found.basis.design
-    assert design.pattern is None
-    assert find_separation(design.matrix.dense()[::10], np.ones(-(-found.n_visits // 10)), design.outcome[::10]).found
-    known = Logit(design.outcome, design.matrix.dense()).fit(disp=False, method="newton")
-    np.testing.assert_allclose(found.coefficients["coefficient"], known.params, rtol=1e-6)
