@@ -10,6 +10,14 @@ from .event_names import (
 from .experiments.arms import ExperimentArms as ExperimentArms
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
+from .measurement_loss import (
+    Estimated as Estimated,
+    captured_twice as captured_twice,
+    probability_seen as probability_seen,
+    rate_of_all as rate_of_all,
+    weighted_rate as weighted_rate,
+    weighted_total as weighted_total,
+)
 from .mergeable_counts import MergeableCounts as MergeableCounts, add_up as add_up
 from .multiplicity import benjamini_hochberg as benjamini_hochberg, holm as holm
 from .odds_ratios import Homogeneity as Homogeneity
