@@ -47,7 +47,7 @@ class Study(StudyPlan):
         Raises:
             ScenarioError: Something is wrong; with every fault and its line and column.
 
-        >>> len(Study.load("ad-blocker-bias").points) > 1
+        >>> len(Study.load("bias").points) > 1
         True
         """
         return cls(load_study(name_or_path), functions)

@@ -120,7 +120,7 @@ def _counts(analysis: Analysis, true: Mapping[str, float]) -> Iterator[tuple[Any
     seen, estimates = analysis.segments().row(0, named=True), _estimates(analysis)
     truth: dict[str, float | None] = {name: true.get(theirs) for name, theirs in _COUNTS.items()}
     truth[_REQUESTS] = true.get(_REQUESTS)
-    if true.get("visitors"):
+    if true.get("visitors") and _REQUESTS in true:
         truth["conversion"] = true[_REQUESTS] / true["visitors"]
     for quantity in (*_COUNTS, _REQUESTS, "conversion"):
         for method, value in estimates.get(quantity, {None: ()}).items():
@@ -186,7 +186,7 @@ def measured_sentences(found: Measurement) -> list[str]:
     >>> counts = pl.DataFrame([row], schema=MEASURED_SCHEMA, orient="row")
     >>> for sentence in measured_sentences(Measurement(counts, _NO_ESTIMATES)):
     ...     print(sentence)
-    Tracking saw 100 of 200 visitors (50.00%)
+    Tracking saw 100 of 200 visitors (50.0%)
     Requests without a visit suggest 210 [180, 260] visitors; 150 to 300 if requesters are seen more or less often
     """
     visitors = found.counts.filter(quantity="visitors").to_dicts()

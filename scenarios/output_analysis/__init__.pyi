@@ -8,6 +8,11 @@ from .sensitivity import (
     index_remarks as index_remarks,
     ranked_indices as ranked_indices,
 )
+from .side_by_side import (
+    BIAS_MEANING as BIAS_MEANING,
+    bias_by_point as bias_by_point,
+    bias_cells as bias_cells,
+)
 from .sobol import (
     sobol_convergence as sobol_convergence,
     sobol_indices as sobol_indices,
