@@ -8,7 +8,13 @@ from .intervals import (
     mean_intervals as mean_intervals,
     t_half_width as t_half_width,
 )
-from .loading import ESTIMATES as ESTIMATES, load_study as load_study, parse_study as parse_study, study_of as study_of
+from .loading import (
+    ESTIMATES as ESTIMATES,
+    estimate_response as estimate_response,
+    load_study as load_study,
+    parse_study as parse_study,
+    study_of as study_of,
+)
 from .plan import StudyPlan as StudyPlan
 from .precision import PrecisionSettings as PrecisionSettings, is_response_met as is_response_met
 from .replication import Failure as Failure, Function as Function, light_run as light_run

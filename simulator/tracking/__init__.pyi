@@ -22,6 +22,7 @@ from .labels import (
     KeptLabels as KeptLabels,
     Label as Label,
     LabelKeeper as LabelKeeper,
+    faults_by_label as faults_by_label,
 )
 from .lookups import ComponentEvent as ComponentEvent
 from .tracker import Tracker as Tracker
