@@ -172,14 +172,15 @@ def _clamped(value: float | None) -> float | None:
 
 
 def request_curve_chart(curves: pl.DataFrame) -> alt.LayerChart:
-    """Draw the share of visitors without a request after each visit: observed dots, and the model's line, with bands.
+    """Draw the share of visitors without a request by visit or day: observed dots, and the model's line, with bands.
 
     Args:
         curves: As of ``IntentResults.request_curves``.
     """
-    x = alt.X("visit:Q", title="visits so far", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(zero=False))
+    of, title = ("day", "days since the first visit") if "day" in curves.columns else ("visit", "visits so far")
+    x = alt.X(f"{of}:Q", title=title, axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(zero=False))
     y = alt.Y("low:Q", title="share without a request", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False))
-    columns = [("visit", name, f"{name}_low", f"{name}_high") for name in ("fitted", "observed")]
+    columns = [(of, name, f"{name}_low", f"{name}_high") for name in ("fitted", "observed")]
     tables = [
         curves.select(each).rename(dict(zip(each[1:], ("share", "low", "high"), strict=True))) for each in columns
     ]

@@ -165,17 +165,29 @@ def visit_numbers(visits: pl.DataFrame) -> pl.Series:
     return numbers
 
 
-def _values(visits: pl.DataFrame, kind: BaselineKind) -> Floats:
-    """The variable of the baseline, 0 at the first visit."""
-    if kind == "visit_number":
-        return np.asarray(np.log(visit_numbers(visits).to_numpy()), dtype=np.float64)
+def days_since_first(visits: pl.DataFrame) -> pl.Series:
+    """Return the days of each visit since the first one of its visitor in the table.
+
+    Args:
+        visits: A table with visitors and the column ``started_at``.
+
+    Raises:
+        VisitTableError: A column is missing, or a visit has no time.
+    """
     visitor = _visitor(visits)
     _require(visits, ["started_at"])
     began = pl.col("started_at")
     if not visits["started_at"].dtype.is_temporal() or visits["started_at"].null_count():
         raise VisitTableError("started_at: must be a time in every row, for the days since the first visit")
     since = (began - began.min().over(visitor)).dt.total_milliseconds() / _MS_PER_DAY
-    return np.asarray(visits.select(since).to_series().to_numpy(), dtype=np.float64)
+    return visits.select(since.alias("day")).to_series()
+
+
+def _values(visits: pl.DataFrame, kind: BaselineKind) -> Floats:
+    """The variable of the baseline, 0 at the first visit."""
+    if kind == "visit_number":
+        return np.asarray(np.log(visit_numbers(visits).to_numpy()), dtype=np.float64)
+    return np.asarray(days_since_first(visits).to_numpy(), dtype=np.float64)
 
 
 def _n_begun_before(visits: pl.DataFrame) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from analytics.errors import IntentModelError, VisitTableError
-from analytics.intent.baseline import Baseline, BaselineKind, baseline_names
+from analytics.intent.baseline import BASELINE_COLUMNS, Baseline, BaselineKind, baseline_names
 from analytics.intent.coefficients import coefficient_table
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import Categories, own_table
@@ -224,7 +224,7 @@ class IntentModel:
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise, estimator=self.estimator)
         # A table need not have any of these columns.
-        kept = (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS, "visit")
+        kept = (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS, *BASELINE_COLUMNS[self.baseline])
         people = eligible.select(name for name in kept if name in eligible.columns)
         signals = (*self.signals, *baseline.terms)
         return FitContext(signals, design, found, clusters, people, self.level, baseline=baseline)

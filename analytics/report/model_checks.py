@@ -50,13 +50,15 @@ class Checks:
         calibration: Predicted against observed shares; None where no fold could be held out.
         clustering: Effect of clustering; None where visits count as independent.
         curves: Share without a request after each visit; None where few visitors came back, or visits have no number.
-        least_at_risk: Visitors who had the last visit of the curves, at least.
+        curves_by: What the curves are over, ``visit`` or ``day``.
+        least_at_risk: Visitors at risk at the last visit or day of the curves, at least.
     """
 
     measures: list[tuple[str, str, str]]
     calibration: Chart | None
     clustering: Clustering | None
     curves: Chart | None
+    curves_by: str
     least_at_risk: int = LEAST_AT_RISK
 
 
@@ -115,7 +117,8 @@ def checks_view(results: IntentResults) -> Checks:
     ]
     if results.basis.baseline_terms:
         measures.append(_joint_test(results, results.basis.baseline_terms, "the {} of the baseline"))
-    return Checks(measures, _calibration(results), clustering_view(results), _curves(results))
+    curves_by = "day" if results.basis.baseline.kind == "time" else "visit"
+    return Checks(measures, _calibration(results), clustering_view(results), _curves(results), curves_by)
 
 
 def _out_of_fold(results: IntentResults) -> Iterator[tuple[str, str, str]]:
@@ -162,8 +165,9 @@ def _curves(results: IntentResults) -> Chart | None:
     # A single visit of each visitor makes no curve.
     if curves.height < 2:  # noqa: PLR2004
         return None
+    of = curves.columns[0]
     shares = [
-        f"after visit {row['visit']} {percent(row['observed'])} observed, {percent(row['fitted'])} by the model"
+        f"after {of} {row[of]} {percent(row['observed'])} observed, {percent(row['fitted'])} by the model"
         for row in curves.to_dicts()
     ]
     return chart_of(request_curve_chart(curves), "curves", f"Visitors without a request: {'; '.join(shares)}")

@@ -92,6 +92,48 @@ def test_the_fitted_curve_is_the_product_over_mean_probabilities():
     np.testing.assert_allclose(collapsed.request_curves["fitted"], np.cumprod(1 - means.to_numpy()), rtol=1e-10)
 
 
+def by_day(visits: pl.DataFrame) -> pl.DataFrame:
+    """Curves over days, of a model without signals."""
+    return IntentModel([], [], baseline="time").fit(visits).request_curves
+
+
+@pytest.mark.parametrize("unit", ["visitor", "account"])
+def test_over_days_visitors_who_stay_away_are_at_risk(unit: str):
+    """Shares equal those of statsmodels, censored when observation ends or, if accounts request, a colleague does."""
+    began, end = pl.col("started_at"), VISITS["started_at"].max()
+    asked = began.filter("requested_demo").min()
+    who = "anonymous_id" if unit == "visitor" else "account"
+    # Of an account that has asked, no later visit is at risk.
+    visits = VISITS.filter((began <= asked.over(who)).fill_null(value=True))
+    table = by_day(visits)
+    people = (
+        visits.with_columns(until=pl.min_horizontal(asked.over(who), pl.lit(end)))
+        .group_by("anonymous_id")
+        .agg(
+            day=((pl.col("until").first() - began.min()).dt.total_hours() // 24).first(),
+            asked=pl.col("requested_demo").any(),
+        )
+    )
+    known = SurvfuncRight(people["day"].to_numpy(), people["asked"].to_numpy().astype(int))
+    with_requests = table.filter(pl.col("requests") > 0)
+    np.testing.assert_array_equal(with_requests["day"], known.surv_times)
+    np.testing.assert_array_equal(with_requests["n_at_risk"], known.n_risk)
+    np.testing.assert_allclose(with_requests["observed"], known.surv_prob, rtol=1e-12)
+
+
+def test_over_days_the_model_expects_as_many_requests_as_there_are():
+    """The curve is the product over days of 1 − expected requests / visitors at risk; over all days they add up."""
+    results = IntentModel([DOCS], [], baseline="time").fit(VISITS)
+    table, p = results.request_curves, results.basis.design.by_visit(results.basis.estimate.fit.p_request)
+    # Visits of a visitor are a day apart, so that the day is the number of the visit less 1.
+    expected = VISITS.with_columns(p=p).group_by("visit").agg(pl.col("p").sum()).sort("visit")["p"].to_numpy()
+    np.testing.assert_allclose(table["fitted"], np.cumprod(1 - expected / table["n_at_risk"].to_numpy()), rtol=1e-10)
+    assert expected.sum() == pytest.approx(VISITS["requested_demo"].sum())
+    assert (table["fitted_low"] < table["fitted"]).all()
+    assert checks_view(results).curves_by == "day"
+    assert "days since the first visit" in to_svg(request_curve_chart(table), "curves")
+
+
 def test_the_report_shows_them_and_the_test_of_the_baseline():
     """The figure's title has both shares after each visit; without a second visit there is no figure."""
     results = IntentModel([DOCS], [], baseline="visit_number").fit(VISITS)
