@@ -193,7 +193,7 @@ def _column(wide: pl.DataFrame, name: str) -> Floats:
 def _performance(columns: dict[str, Floats]) -> dict[str, float]:
     """Performance measures of one term's estimates; NaN where there is no data for them."""
     known = ~np.isnan(columns["coefficient"]) & ~np.isnan(columns["standard_error"])
-    b, se, nonrobust, p, covered, truth = (columns[name][known] for name in ESTIMATES)
+    b, se, nonrobust, p, low, high, covered, truth = (columns[name][known] for name in ESTIMATES)
     n = int(known.sum())
     empirical = _deviation(b)
     error, centred = b - truth, np.abs(b - _mean(b))
@@ -210,7 +210,7 @@ def _performance(columns: dict[str, Floats]) -> dict[str, float]:
         "mean_se": _mean(se**2) ** 0.5,
         "mean_nonrobust_se": _mean(nonrobust**2) ** 0.5,
         **_share("coverage", covered),
-        **_share("bias_eliminated_coverage", centred <= _Z * se),
+        **_share("bias_eliminated_coverage", np.where(np.isnan(low), np.nan, (low <= _mean(b)) & (_mean(b) <= high))),
         **_share(
             "nonrobust_bias_eliminated_coverage", np.where(np.isnan(nonrobust), np.nan, centred <= _Z * nonrobust)
         ),

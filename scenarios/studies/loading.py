@@ -29,6 +29,8 @@ ESTIMATES: Final = (
     "standard_error",
     "nonrobust_standard_error",
     "p_value",
+    "ci_low",
+    "ci_high",
     "ci_covers_truth",
     "true_coefficient",
 )

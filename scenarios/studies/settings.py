@@ -224,7 +224,7 @@ class StudySettings(Settings):
         warm_up_hours: Hours at the beginning that responses leave out, because there are no returning visitors yet.
         cool_down_hours: Hours at the end that responses leave out; outcomes of earlier requests still count.
         estimates: Terms of the intent model whose estimates are responses too: ``all``, or their names. Each has
-            coefficient, standard error, p-value, true coefficient and whether the 95 % interval covers it.
+            coefficient, standard errors, p-value, 95 % interval, true coefficient and whether the interval covers it.
         estimators: Estimators of these, side by side in every replication, such as ``[ml, firth, weighted]``; that of
             the scenario's settings only, unless given. See :data:`analytics.intent.estimators.ESTIMATORS`.
     """
