@@ -237,19 +237,20 @@ def test_the_power_of_closed_form_is_that_of_simulated_worlds():
 
 
 @pytest.mark.validation
-def test_whole_accounts_in_one_arm_need_the_variance_by_accounts():
+@pytest.mark.parametrize("n_accounts", [10, 150])
+def test_whole_accounts_in_one_arm_need_the_variance_by_accounts(n_accounts: int):
     """Where accounts are randomised, intervals with the design effect cover in 95 %, and those without in far fewer.
 
-    1,000 experiments of 150 accounts of 2 to 20 visitors, whose conversion differs between accounts. Where visitors are
+    1,000 experiments of accounts of 2 to 20 visitors, whose conversion differs between accounts. Where visitors are
     randomised, colleagues are in both arms, and the design effect is near 1.
     """
     rng, n_tests = np.random.default_rng(17), 1000
     covered, naive, effects, by_visitor = ([] for _ in range(4))
     for _ in range(n_tests):
-        size = rng.integers(2, 21, 150)
-        account = np.repeat(np.arange(150), size)
-        requested = (rng.random(len(account)) < rng.beta(0.5, 2, 150)[account]).astype(float)
-        in_arm = rng.permutation(np.arange(150) % 2 == 0)[account]
+        size = rng.integers(2, 21, n_accounts)
+        account = np.repeat(np.arange(n_accounts), size)
+        requested = (rng.random(len(account)) < rng.beta(0.5, 2, n_accounts)[account]).astype(float)
+        in_arm = rng.permutation(np.arange(n_accounts) % 2 == 0)[account]
         _, effect = variance_by_accounts(requested, in_arm, account)
         for factor, found in ((effect, covered), (1.0, naive)):
             counts = [each / factor for arm in (in_arm, ~in_arm) for each in (requested[arm].sum(), arm.sum())]
@@ -257,8 +258,10 @@ def test_whole_accounts_in_one_arm_need_the_variance_by_accounts():
             found.append(test.difference_low <= 0 <= test.difference_high)
         effects.append(effect)
         by_visitor.append(variance_by_accounts(requested, rng.random(len(account)) < 0.5, account)[1])
-    print(f"\naccounts randomised: design effect {np.mean(effects):.2f}, covered {np.mean(covered):.3f}, without it")
+    shares = f"covered {np.mean(covered):.3f}, without it"
+    print(f"\n{n_accounts} accounts randomised: design effect {np.mean(effects):.2f}, {shares}")
     print(f"{np.mean(naive):.3f}; visitors randomised: design effect {np.mean(by_visitor):.2f} (1 at least)")
     assert within(float(np.mean(covered)), 0.95, n_tests)
     assert np.mean(naive) < 0.85
-    assert np.mean(by_visitor) < 1.15
+    # Of ten accounts it is by chance above 1 often, and Student's factor is 1.38.
+    assert np.mean(by_visitor) < (1.15 if n_accounts > 10 else 1.8)

@@ -21,6 +21,9 @@ from analytics.statistics.multiplicity import holm
 
 Row = dict[str, Any]
 
+_UPPER: Final = 0.975
+"""Where a 95 % interval ends."""
+
 _NUMBERS: Final = (
     *("conversion", "conversion_low", "conversion_high"),
     *("difference", "difference_low", "difference_high", "standard_error", "design_effect"),
@@ -195,7 +198,11 @@ def variance_by_accounts(
     # Without colleagues, the correction for few accounts would only be noise.
     if not independent or len(sums) in {1, len(requested)}:
         return independent, 1.0
-    robust = float((sums**2).sum()) * len(sums) / (len(sums) - 1)
+    # Takes a moment to import; counts and rates must not wait for it.
+    from scipy.special import ndtri, stdtrit  # noqa: PLC0415
+
+    few = float(stdtrit(max(len(sums) - 2, 1), _UPPER) / ndtri(_UPPER)) ** 2
+    robust = float((sums**2).sum()) * len(sums) / (len(sums) - 1) * few
     effect = max(1.0, robust / independent)
     return independent * effect, effect
 

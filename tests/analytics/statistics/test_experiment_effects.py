@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from flat_events import START, Row, events_of, request, view
+from scipy.stats import norm, t
 
 from analytics.analysis import Analysis
 from analytics.settings import AnalyticsSettings
@@ -226,8 +227,9 @@ def test_colleagues_who_are_alike_widen_the_interval():
     clustered, plain = arms_of(*rows).effects.row(1, named=True), arms_of(*same).effects.row(1, named=True)
     assert clustered["difference"] == pytest.approx(plain["difference"])
     assert plain["design_effect"] == 1.0
-    assert clustered["design_effect"] == pytest.approx(10 * 60 / 59)
-    assert clustered["standard_error"] == pytest.approx(plain["standard_error"] * math.sqrt(10 * 60 / 59))
+    few = (t.ppf(0.975, 58) / norm.ppf(0.975)) ** 2
+    assert clustered["design_effect"] == pytest.approx(10 * 60 / 59 * few)
+    assert clustered["standard_error"] == pytest.approx(plain["standard_error"] * math.sqrt(10 * 60 / 59 * few))
 
 
 def test_parts_give_the_same_tables():
