@@ -16,7 +16,7 @@ from scenarios.config.library import study_names
 from scenarios.errors import InputError
 from scenarios.files.versions import versions
 from scenarios.output_analysis.results import StudyResults
-from scenarios.output_analysis.sensitivity import all_indices
+from scenarios.output_analysis.sensitivity import all_indices, all_interactions
 from scenarios.run.pools import ExecutorChoice
 from scenarios.run.progress import text_bar
 from scenarios.run.run import Run
@@ -207,9 +207,8 @@ def _write(place: StudyFolder, results: StudyResults, started_at: datetime, bega
     # A single point has nothing to differ from.
     if len(results.plan.points) > 1:
         frames["differences.csv"] = results.differences
-    indices = all_indices(results)
-    if not indices.is_empty():
-        frames["indices.csv"] = indices
+    indices = {"indices.csv": all_indices(results), "interactions.csv": all_interactions(results)}
+    frames |= {name: table for name, table in indices.items() if not table.is_empty()}
     digest = place.write(frames, results.failures)
     place.write_report(study_report.study_report(results))
     n = results.replications.select("point", "replication").n_unique()

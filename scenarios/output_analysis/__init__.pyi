@@ -5,6 +5,7 @@ from .power_curve import PowerCurve as PowerCurve, fit_power_curve as fit_power_
 from .results import StudyResults as StudyResults
 from .sensitivity import (
     all_indices as all_indices,
+    all_interactions as all_interactions,
     index_remarks as index_remarks,
     ranked_indices as ranked_indices,
 )

@@ -11,7 +11,7 @@ from scenarios.errors import InputError
 from scenarios.output_analysis.morris import morris_indices
 from scenarios.output_analysis.pawn import pawn_indices
 from scenarios.output_analysis.results import StudyResults
-from scenarios.output_analysis.sobol import sobol_indices
+from scenarios.output_analysis.sobol import sobol_indices, sobol_interactions
 
 _BY_DESIGN: Final[Mapping[str, tuple[Callable[[StudyResults, str], pl.DataFrame], str]]] = {
     "saltelli": (sobol_indices, "total"),
@@ -54,10 +54,26 @@ def all_indices(results: StudyResults) -> pl.DataFrame:
     Returns:
         A column ``response``, and those of :func:`ranked_indices`.
     """
+    return _of_all(results, ranked_indices)
+
+
+def all_interactions(results: StudyResults) -> pl.DataFrame:
+    """Return the second-order indices of all responses likewise; empty where the design is not made for them.
+
+    Args:
+        results: Results of the study.
+
+    Returns:
+        A column ``response``, and those of :func:`scenarios.output_analysis.sobol.sobol_interactions`.
+    """
+    return _of_all(results, sobol_interactions) if results.plan.settings.design.second_order else pl.DataFrame()
+
+
+def _of_all(results: StudyResults, compute: Callable[[StudyResults, str], pl.DataFrame | None]) -> pl.DataFrame:
     tables = []
     for response in results.plan.settings.responses:
         try:
-            found = ranked_indices(results, response)
+            found = compute(results, response)
         except InputError:
             continue  # the report says why
         if found is not None:

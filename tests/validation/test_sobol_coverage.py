@@ -83,3 +83,19 @@ def test_intervals_of_sobol_indices_cover_those_of_the_mean_response(model: str,
     for name, each in covered.items():
         print(f"  {name:11} S1 {np.round(each[0], 3)}  ST {np.round(each[1], 3)}")
     assert covered["now"].min() > 0.95 - 3 * math.sqrt(0.95 * 0.05 / N_STUDIES)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize(("n_replications", "common"), [(5, True), (20, True), (5, False), (20, False)])
+def test_intervals_of_pairs_cover_too(n_replications: int, *, common: bool):
+    """Of the Ishigami function the first and the third factor interact, and no others: 400 studies of 64 samples."""
+    rng, truth = np.random.default_rng(20261202), np.array([0.0, V13 / (V1 + V2 + V13), 0.0])
+    design, hits = DesignSettings(kind="saltelli", samples=64, second_order=True), []
+    for study in range(N_STUDIES):
+        x = unit_design(design, 3, study)
+        errors = random_errors(len(x), n_replications, rng, common=common)
+        low, high = (ends.second for ends in sobol_intervals(ishigami(x, errors).reshape(64, 8, -1), 3, common=common))
+        hits.append((low <= truth) & (truth <= high))
+    covered = np.mean(hits, axis=0)
+    print(f"\npairs, {n_replications} replications, {'common' if common else 'independent'}: {np.round(covered, 3)}")
+    assert covered.min() > 0.95 - 3 * math.sqrt(0.95 * 0.05 / N_STUDIES)

@@ -75,6 +75,22 @@ def test_a_design_for_sensitivity_prints_its_indices() -> None:
     assert table.select("response", "factor").row(0) == ("asked", "intent.intercept")
 
 
+def test_indices_of_pairs_have_a_file_of_their_own() -> None:
+    """A design for second-order indices writes one row for each pair of factors."""
+    factors = "{intent.intercept: {uniform: [-4, 0]}, tracking.ad_blocker_rate: {uniform: [0, 0.4]}}"
+    design = "{kind: saltelli, samples: 8, second_order: true}"
+    text = f"name: pairs\nscenario: {WORLD}\nfactors: {factors}\ndesign: {design}\nreplications: 2\n"
+    Path("pairs.yaml").write_text(text + "responses: {seen: page_views()}\n")
+    assert "second-order Sobol indices (S2)" in Ended("study", "pairs.yaml", "--jobs", "1").out
+    (row,) = pl.read_csv("runs/study-pairs/interactions.csv").iter_rows(named=True)
+    assert (row["response"], row["factor"], row["with_factor"]) == (
+        "seen",
+        "intent.intercept",
+        "tracking.ad_blocker_rate",
+    )
+    assert row["second_low"] <= row["second"] <= row["second_high"]
+
+
 def test_validate_recognises_studies() -> None:
     """A study is recognised by its keys."""
     assert Ended("validate", "tiny.yaml").out == "tiny.yaml: study 'tiny' is valid: 2 design points\n"
