@@ -80,7 +80,9 @@ def bias_chart(biases: pl.DataFrame) -> alt.LayerChart:
     estimators = biases["estimator"].unique(maintain_order=True).to_list()
     rows = [{**row, "name": label(row["point"])} for row in biases.to_dicts()]
     colours = alt.Scale(domain=estimators, range=_COLOURS[: len(estimators)])
-    colour = alt.Color("estimator:N", scale=colours, title=None, legend=alt.Legend(orient="top", labelLimit=0))
+    colour = alt.Color(
+        "estimator:N", scale=colours, title=None, legend=alt.Legend(orient="top", labelLimit=0, labelColor=INK)
+    )
     shape = alt.Shape("estimator:N", scale=alt.Scale(domain=estimators, range=_SHAPES[: len(estimators)]), title=None)
     offset = alt.YOffset("estimator:N", sort=estimators)
     base = alt.Chart(inline(rows)).encode(y=_CLEAR_NAMES, yOffset=offset)
