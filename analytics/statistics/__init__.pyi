@@ -8,6 +8,7 @@ from .event_names import (
     unknown_names as unknown_names,
 )
 from .experiments.arms import ExperimentArms as ExperimentArms
+from .experiments.effects import EFFECT_SCHEMA as EFFECT_SCHEMA
 from .funnel import FunnelStatistics as FunnelStatistics
 from .intervals import wilson_interval as wilson_interval
 from .measurement_loss import (

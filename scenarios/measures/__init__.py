@@ -1,7 +1,8 @@
 """Measures: single numbers of a run by name, and claims about them.
 
 Modules, in reading order: ``expressions`` (the language), ``definition`` (a measure, and its view of a run),
-``registry`` (all measures), ``simulation``, ``probes``, ``traffic``, ``measurement``, ``model`` (their definitions),
+``registry`` (all measures), ``simulation``, ``probes``, ``traffic``, ``experiments``, ``measurement``, ``model`` (their
+definitions),
 ``component_signals`` (terms of components), ``truth`` (known true effects), ``window`` (warm-up and cool-down),
 ``claims`` (comparisons in a scenario).
 """

@@ -12,6 +12,7 @@ Claims compare them, and studies read them as responses. The measures (see :func
   or day, aggregated over a window that is counted from 0 at the start of the clock, its end not included
 - ``stage_visitors("middle")``, ``stage_share("bottom")``, ``step_rate("demo request")``: the funnel
 - ``probe("inbox", "europe", "p90")``: a statistic of what a probe measured over time
+- ``experiment_effect("pricing-page=b", "difference")``: how an arm differs from the reference arm
 - ``estimated_visitors(method="capture-recapture")``, ``estimated_conversion(…)``: what was lost in tracking included
 - ``coefficient("region_europe:security_page_view")``, ``standard_error(…)``, ``true_coefficient(…)``, …,
   ``model.n_requests``: the intent model and the truth; ``coefficient("…", estimator="firth")`` is that of another
@@ -30,6 +31,7 @@ from typing import Self
 
 from scenarios.errors import did_you_mean
 from scenarios.measures.definition import MeasureDefinition, Parts, RunView
+from scenarios.measures.experiments import EXPERIMENT_MEASURES
 from scenarios.measures.expressions import (
     Expression,
     ExpressionError,
@@ -52,10 +54,8 @@ def all_measures() -> dict[str, MeasureDefinition]:
     >>> print(all_measures()["sales.held"].meaning)
     demos held, in total or for one region
     """
-    return {
-        each.name: each
-        for each in (*SIMULATION_MEASURES, *PROBE_MEASURES, *SEGMENT_MEASURES, *LOSS_MEASURES, *MODEL_MEASURES)
-    }
+    of_traffic = (*SIMULATION_MEASURES, *PROBE_MEASURES, *SEGMENT_MEASURES, *LOSS_MEASURES)
+    return {each.name: each for each in (*of_traffic, *EXPERIMENT_MEASURES, *MODEL_MEASURES)}
 
 
 @dataclass(frozen=True)

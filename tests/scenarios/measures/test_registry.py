@@ -322,3 +322,19 @@ def test_a_term_has_estimates_by_every_estimator():
         Measure.parse('coefficient("security_page_view", estimator="lasso")', {})
     with pytest.raises(UndefinedMeasureError, match="the intent model is not fitted"):
         quiet_run().measure('coefficient("security_page_view", estimator="firth")')
+
+
+def test_effects_of_experiments_are_those_of_the_analysis():
+    """The reference arm has a conversion and no difference; unknown arms and numbers are refused before any run."""
+    effects = run().analysis.experiments.effects
+    row = effects.filter(arm="b").row(0, named=True)
+    for name in ("difference", "difference_low", "ratio", "p_adjusted", "cuped_difference", "true_log_odds"):
+        assert value(f'experiment_effect("e=b", "{name}")') == row[name]
+    assert value('experiment_effect("e=a", number="conversion")') == effects["conversion"][0]
+    with pytest.raises(UndefinedMeasureError, match="the events do not show it"):
+        value('experiment_effect("e=a", "difference")')
+    parts = {"experiments": run().scenario.experiments}
+    with pytest.raises(ExpressionError, match="there is no arm 'e=c'"):
+        Measure.parse('experiment_effect("e=c", "difference")', parts)
+    with pytest.raises(ExpressionError, match="there is no number 'lift'"):
+        Measure.parse('experiment_effect("e=b", "lift")', parts)
