@@ -15,8 +15,9 @@ import polars as pl
 
 # The packages load their modules when a name is first used: what only counts does not wait for SciPy or Altair.
 from analytics import charts, html, intent as models, logit
-from analytics.errors import IntentModelError, OneOutcomeError
+from analytics.errors import AnalyticsError, IntentModelError, OneOutcomeError
 from analytics.events.dimensions import Dimension, dimensions_of
+from analytics.logit import Estimator
 from analytics.renaming import warn_of_old_name
 from analytics.sessions.partitions import ChangedParts
 from analytics.sessions.timeline import VISITOR
@@ -26,6 +27,7 @@ from analytics.signals.definitions import ConversionUnit, Signal
 from analytics.statistics.analysed_events import AnalysedEvents
 from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.funnel import FunnelStatistics
+from analytics.statistics.measurement_loss import unseen_requesters
 from analytics.statistics.prepared_events import EventsInParts, PreparedEvents, prepared
 from analytics.statistics.prepared_visits import PreparedVisits
 from analytics.statistics.segment_content import SegmentContent, crossed_with_content, segment_content
@@ -69,7 +71,8 @@ class Analysis(AnalysedEvents):
         self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
-        self._estimates: dict[str, pl.DataFrame] = {}
+        self._estimates: dict[str, pl.DataFrame | AnalyticsError] = {}
+        self._others: dict[str, Analysis] = {}
         self._anew = partial(
             Analysis,
             events,
@@ -175,7 +178,7 @@ class Analysis(AnalysedEvents):
         """The visits to fit: of events in parts, only the columns and rows that a fit needs."""
         if isinstance(self._prepared, PreparedEvents):
             return self._in_one_arm(self._visits.with_seen(self.visits), pl.col("anonymous_id"))
-        tables = self._visits.at_risk(models.BASELINE_COLUMNS[self.settings.baseline])
+        tables = self._visits.at_risk(models.BASELINE_COLUMNS)
         return pl.concat(logit.with_keys(self._in_one_arm(table, pl.col("anonymous_id"))) for table in tables)
 
     @property
@@ -195,6 +198,25 @@ class Analysis(AnalysedEvents):
         several = self.experiments.in_several_arms["visitor"]
         return table if several.is_empty() else table.filter(~visitor.is_in(several.implode()))
 
+    @property
+    def without_suspected_bots(self) -> Analysis:
+        """The analysis of the same events without visitors at the pace of bots; the very same if there are none."""
+        return self._with(find_bots=True) if self.n_suspected_bots else self
+
+    @cached_property
+    def n_unseen_requesters(self) -> int:
+        """People with a demo request in the observed period of whom no page view was seen."""
+        period = self.statistics.observed_from, self.statistics.observed_until
+        return sum(unseen_requesters(events, *period) for events in self._prepared)
+
+    def random_intercept(self) -> models.RandomIntercept:
+        """Fit the intent model with a random intercept by account, by maximum likelihood whatever the settings say.
+
+        Raises:
+            AnalyticsError: It cannot be fitted; the message says why.
+        """
+        return self.with_estimator("ml").intent.random_intercept()
+
     def estimates_by(self, estimator: EstimatorName) -> pl.DataFrame:
         """Return the coefficients by another estimator, beside the true ones; each is computed once.
 
@@ -208,15 +230,26 @@ class Analysis(AnalysedEvents):
             IntentModelError: There is no such estimator, or it cannot be used here; the message says why.
         """
         if estimator not in self._estimates:
-            self._estimates[estimator] = models.estimated_by(
-                estimator, lambda: self.intent, self._refitted, self._weights
-            )
-        return self._estimates[estimator]
+            try:
+                self._estimates[estimator] = models.estimated_by(estimator, self, self._weights)
+            except AnalyticsError as error:
+                # Kept too: a study asks for many numbers of an estimator that has none.
+                self._estimates[estimator] = error
+        kept = self._estimates[estimator]
+        if isinstance(kept, AnalyticsError):
+            raise kept
+        return kept
 
-    def _refitted(self, **changed: object) -> models.IntentResults:
-        """The intent model of the same events with other settings; the very same where they are none."""
-        same = all(getattr(self.settings, name) == value for name, value in changed.items())
-        return self.intent if same else self._anew(self.settings.model_copy(update=changed)).intent
+    def with_estimator(self, estimator: Estimator) -> Analysis:
+        """The analysis of the same events with another estimator of the intent model."""
+        return self._with(estimator=estimator)
+
+    def _with(self, **changes: object) -> Analysis:
+        """The analysis of the same events with other settings, made once; the very same where they are its own."""
+        settings = self.settings.model_copy(update=changes)
+        if settings == self.settings:
+            return self
+        return self._others.setdefault(str(changes), self._anew(settings))
 
     def _weights(self) -> pl.Series | None:
         """How many visits each visit of the model stands for; None where no loss rates are known."""

@@ -6,7 +6,7 @@ of the visit number, or of the days since the visitor's first visit, whose colum
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,12 +25,8 @@ BaselineKind = Literal["constant", "visit_number", "time"]
 ``constant``: nothing. ``visit_number``: the logarithm of the visit number. ``time``: days since the first visit.
 """
 
-BASELINE_COLUMNS: Final[Mapping[BaselineKind, Sequence[str]]] = {
-    "constant": ["visit"],
-    "visit_number": ["visit"],
-    "time": ["visit", "started_at"],
-}
-"""Columns of the visit table that the baseline, and curves over visits, need besides those of every fit."""
+BASELINE_COLUMNS: Final = ("visit", "started_at")
+"""Columns of the visit table that the baseline, and curves and checks over visits and time, need."""
 
 _NAMES: Final = {
     "constant": (),

@@ -224,7 +224,7 @@ class IntentModel:
         clusters = cluster_numbers(eligible)
         found = estimate(design, clusters, self.level, penalise=self.penalise, estimator=self.estimator)
         # A table need not have any of these columns.
-        kept = (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS, *BASELINE_COLUMNS[self.baseline])
+        kept = (*VISITOR_COLUMNS, *ACCOUNT_COLUMNS, *BASELINE_COLUMNS)
         people = eligible.select(name for name in kept if name in eligible.columns)
         signals = (*self.signals, *baseline.terms)
         return FitContext(signals, design, found, clusters, people, self.level, baseline=baseline)

@@ -157,8 +157,7 @@ class IntentResults:
         inflation, estimate = variance_inflation(self.basis.design), self.basis.estimate
         freedom = estimate.fit.degrees_of_freedom
         effective = self.basis.effective_clusters or {}
-        # Without the intercept, which is no hypothesis.
-        adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])
+        adjusted = benjamini_hochberg(self.coefficients["p_value"].to_numpy()[1:])  # without the intercept
         return pl.DataFrame(
             {
                 "signal": self.terms,
@@ -206,7 +205,8 @@ class IntentResults:
     @cached_property
     def e_values(self) -> pl.DataFrame:
         """How strong an unmeasured cause would have to be, by signal; see :mod:`analytics.intent.e_values`."""
-        return e_values(self.odds_ratio_unit, self.n_requests / self.n_visits)
+        is_signal = ~pl.col("signal").is_in(self.basis.baseline_terms)
+        return e_values(self.odds_ratio_unit.filter(is_signal), self.n_requests / self.n_visits)
 
     @property
     def events_per_variable(self) -> float | None:

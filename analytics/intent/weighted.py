@@ -55,7 +55,7 @@ def weighted_coefficients(basis: FitContext, weights: Floats, level: float) -> p
     squares = sum(scores.T @ scores for scores in sums_by_cluster(top.design, residuals, clusters))
     covariance = top.scaling.covariance(top.inverse @ squares @ top.inverse * n_clusters / (n_clusters - 1))
     b, errors = top.scaling.coefficients(top.coefficients), np.sqrt(np.diag(covariance))
-    effective = effective_clusters(top.inverse, top.design, top.p_request, clusters, top.scaling.back)
+    effective = effective_clusters(top.inverse, top.design, top.p_request, clusters, top.scaling.back, weights=weights)
     freedom = np.maximum(effective - 1, 1.0)
     half = quantile(level, freedom) * errors
     ends = {"ci_low": b - half, "ci_high": b + half}

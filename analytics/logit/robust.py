@@ -137,7 +137,9 @@ def bias_reduced(
     return np.asarray(root @ squares @ root.T), Satterthwaite(back @ root, sums)
 
 
-def effective_clusters(inverse: Floats, design: Design, p: Floats, clusters: Integers, back: Floats) -> Floats:
+def effective_clusters(
+    inverse: Floats, design: Design, p: Floats, clusters: Integers, back: Floats, *, weights: Floats | float = 1.0
+) -> Floats:
     """Return the effective number of clusters of each coefficient; shape (terms,).
 
     G* = G / (1 + Γ), where Γ is the squared coefficient of variation of the clusters' contributions to the variance
@@ -150,9 +152,10 @@ def effective_clusters(inverse: Floats, design: Design, p: Floats, clusters: Int
         p: Fitted probability of each pattern.
         clusters: Number of each visit's cluster, from 0.
         back: Matrix that converts the coefficients to those of the columns in their own units.
+        weights: Weight of each visit in a weighted fit.
     """
     # The outcome of a visit has the standard deviation √(p (1 − p)).
-    of_visits = design.by_visit(np.sqrt(p * (1 - p)))
+    of_visits = weights * design.by_visit(np.sqrt(p * (1 - p)))
     total, squares = np.zeros(len(back)), np.zeros(len(back))
     for sums in sums_by_cluster(design, of_visits, clusters):
         added = (sums @ inverse @ back.T) ** 2

@@ -11,7 +11,7 @@ import polars as pl
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dimensions import dimensions_of
-from analytics.html.numbers import NONE, count, decimal, p_equals, percent
+from analytics.html.numbers import NONE, count, estimate, p_equals, percent
 from analytics.intent.estimators import ESTIMATE_SCHEMA
 from analytics.intent.findings import term_name
 from analytics.intent.random_intercept import RandomIntercept
@@ -20,6 +20,7 @@ from analytics.settings import EstimatorName
 from analytics.statistics.measurement_loss import (
     Estimated,
     captured_twice,
+    expected_unseen,
     probability_seen,
     rate_of_all,
     weighted_rate,
@@ -69,11 +70,13 @@ class Measurement:
         coefficients: Estimates of each estimator, one row per estimator and term: ``estimator``, and the columns of
             :data:`analytics.intent.estimators.ESTIMATE_SCHEMA`. The first is that of the settings, ``model``.
         notes: What to know of an estimator, or why it has no estimates, by its name.
+        remarks: What to know of the counts, in sentences without their full stops.
     """
 
     counts: pl.DataFrame
     coefficients: pl.DataFrame
     notes: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_of_interest(self) -> bool:
@@ -100,7 +103,9 @@ def measurement(analysis: Analysis, true_counts: Mapping[str, float] | None = No
     >>> measurement(nothing, {"visitors": 3}).counts["quantity", "true", "seen"].row(0)
     ('visitors', 3.0, 0.0)
     """
-    return Measurement(measured_counts(analysis, true_counts or {}), *_coefficients(analysis))
+    return Measurement(
+        measured_counts(analysis, true_counts or {}), *_coefficients(analysis), tuple(_remarks(analysis))
+    )
 
 
 def measured_counts(analysis: Analysis, true_counts: Mapping[str, float]) -> pl.DataFrame:
@@ -129,18 +134,21 @@ def _counts(analysis: Analysis, true: Mapping[str, float]) -> Iterator[tuple[Any
 
 def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None, ...]]]:
     """Estimate, interval and bounds of each quantity by each method that can be used."""
-    rates, level = analysis.settings.loss_rates or {}, analysis.statistics.level
-    seen, n_unseen = analysis.segments().row(0, named=True), analysis.coverage.n_unseen
+    # Bots are no visitors of whom some were lost: with weights each would count for several.
+    people, level = analysis.without_suspected_bots, analysis.statistics.level
+    rates, seen = analysis.settings.loss_rates or {}, people.segments().row(0, named=True)
+    n_unseen = people.n_unseen_requesters
     n_requesters = seen["converted"] + n_unseen
     found: dict[str, dict[Method, tuple[float | None, ...]]] = {}
     if rates and seen["visitors"]:
-        classes = analysis.segments(*dimensions_of(list(rates))).with_columns(probability_seen(rates))
+        classes = people.segments(*dimensions_of(list(rates))).with_columns(probability_seen(rates))
         totals = {name: weighted_total(classes, name, level) for name in _COUNTS}
         # Visits are lost by the visitor, for which the interval of a count does not allow.
         found |= {name: {"weights": (total.value,)} for name, total in totals.items()}
         found["visitors"]["weights"] = _ends(totals["visitors"])
-        # Requests without a visit come from a server, which misses none.
-        rate = rate_of_all(n_requesters, totals["visitors"], level) if n_unseen else weighted_rate(classes, level)
+        # Where servers send the requests, all arrive; where browsers do, those of a lost visitor are lost.
+        all_arrive = n_unseen > expected_unseen(classes) / 2
+        rate = rate_of_all(n_requesters, totals["visitors"], level) if all_arrive else weighted_rate(classes, level)
         found["conversion"] = {"weights": _ends(rate)}
     if captured := captured_twice(seen["visitors"], seen["converted"], n_unseen, level):
         (visitors, bounds), of = captured, "capture-recapture"
@@ -149,6 +157,22 @@ def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None,
         ends = seen["conversion"], seen["conversion_low"], seen["conversion_high"]
         found.setdefault("conversion", {})[of] = *ends, n_requesters / bounds.high, n_requesters / bounds.low
     return found
+
+
+def _remarks(analysis: Analysis) -> Iterator[str]:
+    if analysis.without_suspected_bots is not analysis:
+        n = analysis.n_suspected_bots
+        yield f"{count(n)} of the visitors seen view pages at the pace of bots, and are in no estimate of these counts"
+    yield from _unused_rates(analysis)
+
+
+def _unused_rates(analysis: Analysis) -> Iterator[str]:
+    """Yield a sentence for each value with a loss rate that no visitor has: it may be misspelt."""
+    for dimension, rates in (analysis.settings.loss_rates or {}).items():
+        values = analysis.segments(*dimensions_of([dimension]))[dimension].cast(pl.String).to_list()
+        for value in rates:
+            if value not in values:
+                yield f"no visitor was seen with {dimension} {value!r}, of which a loss rate is given"
 
 
 def _ends(estimated: Estimated) -> tuple[float, float, float]:
@@ -169,7 +193,9 @@ def _coefficients(analysis: Analysis) -> tuple[pl.DataFrame, dict[str, str]]:
             notes[name] = str(error)
         else:
             if estimator == "random_intercept":
-                notes[name] = _differences_of_accounts(analysis.intent.random_intercept())
+                notes[name] = _differences_of_accounts(analysis.random_intercept())
+            elif absent := sorted({*tables[1]["signal"]} - {*table["signal"]}):
+                notes[name] = f"has no estimate of {', '.join(map(term_name, absent))}"
     return pl.concat(tables), notes
 
 
@@ -182,26 +208,32 @@ def _differences_of_accounts(found: RandomIntercept) -> str:
 def measured_sentences(found: Measurement) -> list[str]:
     """Say in words how many visitors were seen, and how many there are by each method; without full stops.
 
+    Where loss rates are known they have the last word, because requests alone cannot tell who is seen less often.
+
     >>> row = ("visitors", 200.0, 100.0, "capture-recapture", 210.0, 180.0, 260.0, 150.0, 300.0)
     >>> counts = pl.DataFrame([row], schema=MEASURED_SCHEMA, orient="row")
     >>> for sentence in measured_sentences(Measurement(counts, _NO_ESTIMATES)):
     ...     print(sentence)
-    Tracking saw 100 of 200 visitors (50.0%)
+    Tracking saw 100 visitors, where there were 200
     Requests without a visit suggest 210 [180, 260] visitors; 150 to 300 if requesters are seen more or less often
     """
-    visitors = found.counts.filter(quantity="visitors").to_dicts()
-    true, seen = visitors[0]["true"], visitors[0]["seen"]
-    sentences = [f"Tracking saw {count(seen)} of {count(true)} visitors ({percent(seen / true)})"] if true else []
-    for row in visitors:
-        estimated = _with_ends(count, row, "estimated")
-        if row["method"] == "weights":
-            sentences.append(f"By the known loss rates there were {estimated} visitors")
-        elif row["method"] is not None:
-            sentences.append(
-                f"Requests without a visit suggest {estimated} visitors; {count(row['bound_low'])} to "
-                f"{count(row['bound_high'])} if requesters are seen more or less often"
-            )
-    return sentences
+    by = {row["method"]: row for row in found.counts.filter(quantity="visitors").iter_rows(named=True)}
+    first = next(iter(by.values()))
+    sentences = [f"Tracking saw {count(first['seen'])} visitors, where there were {count(first['true'])}"]
+    sentences = sentences if first["true"] is not None else []
+    if weights := by.get("weights"):
+        sentences.append(f"By the known loss rates there were {_with_ends(count, weights, 'estimated')} visitors")
+    if captured := by.get("capture-recapture"):
+        bounds = f"{count(captured['bound_low'])} to {count(captured['bound_high'])}"
+        estimated = _with_ends(count, captured, "estimated")
+        sentences.append(
+            f"Requests without a visit alone would suggest {estimated}; they mislead where requesters are seen more or "
+            "less often than others, and the loss rates do not"
+            if weights
+            else f"Requests without a visit suggest {estimated} visitors; {bounds} if requesters are seen more or less "
+            "often"
+        )
+    return [*sentences, *(remark[0].upper() + remark[1:] for remark in found.remarks)]
 
 
 def count_cells(found: Measurement, level: str) -> list[dict[str, str]]:
@@ -237,11 +269,11 @@ def coefficient_cells(found: Measurement) -> list[dict[str, str]]:
     with_truth = estimates["true_coefficient"].is_not_null().any()
     rows: dict[str, dict[str, str]] = {}
     for row in estimates.iter_rows(named=True):
-        truth = {"true": decimal(row["true_coefficient"], sign=True)} if with_truth else {}
+        truth = {"true": estimate(row["true_coefficient"], sign=True)} if with_truth else {}
         cells = rows.setdefault(row["signal"], {"signal": term_name(row["signal"]), **truth})
         missed = "*" if row["ci_covers_truth"] is False else ""
-        ends = ", ".join(decimal(row[name], sign=True) for name in ("ci_low", "ci_high"))
-        cells[row["estimator"]] = f"{decimal(row['coefficient'], sign=True)} [{ends}]{missed}"
+        ends = ", ".join(estimate(row[name], sign=True) for name in ("ci_low", "ci_high"))
+        cells[row["estimator"]] = f"{estimate(row['coefficient'], sign=True)} [{ends}]{missed}"
     names = dict.fromkeys(name for cells in rows.values() for name in cells)
     return [{name: cells.get(name, NONE) for name in names} for cells in rows.values()]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import polars as pl
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
@@ -22,6 +21,9 @@ _MOST_UNSEEN: Final = 0.05
 
 _MOST_SUSPECTS: Final = 0.002
 """Share of suspected bots among the visitors, from which they change rates and coefficients."""
+
+_MOST_UNMAPPED: Final = 0.2
+"""Share of page views without a category, from which signals of pages say little."""
 
 _FEW: Final = 2
 """So many requests or visitors are no share."""
@@ -96,6 +98,24 @@ def _of_visitors(analysis: Analysis) -> Iterator[TrustCheck]:
             "conversion and model are of the others only: join requests to browsers (identify); where browsers block "
             "tracking, see what is estimated of all visitors (analytics.loss_rates)",
         )
+    identities = analysis.coverage.identities
+    # Where no event has a browser, people are known by their user ids alone, and nothing is missing.
+    if identities.n_users and identities.n_browsers:
+        n_alone = identities.n_users_without_browser
+        yield TrustCheck(
+            "user ids with a browser",
+            n_alone <= max(_FEW, _MOST_UNSEEN * identities.n_users),
+            f"{n_alone:,} of {identities.n_users:,} user ids were never seen with a browser",
+            "their visits count as those of somebody else: send userId with page views, or identify calls",
+        )
+    n_views, n_mapped = analysis.pages.n_views, analysis.pages.n_with_category
+    if n_views:
+        yield TrustCheck(
+            "pages with a category",
+            n_views - n_mapped <= max(_FEW, _MOST_UNMAPPED * n_views),
+            f"{n_mapped:,} of {n_views:,} page views ({n_mapped / n_views:.1%}) are of pages with a category",
+            "signals of pages miss the others: map them (analytics.pages, or --pages FILE; funnelsim map proposes one)",
+        )
     n_visitors = analysis.statistics.totals()["visitors"].item()
     if n_visitors:
         n_suspects = analysis.n_suspected_bots
@@ -136,7 +156,7 @@ def _of_model(analysis: Analysis) -> Iterator[TrustCheck]:
         "check that it is known before the request, and not because of it",
     )
     yield from _of_fit(results)
-    yield from _of_time(analysis, results)
+    yield from _of_time(results)
 
 
 def _of_fit(results: IntentResults) -> Iterator[TrustCheck]:
@@ -160,16 +180,16 @@ def _of_fit(results: IntentResults) -> Iterator[TrustCheck]:
         )
 
 
-def _of_time(analysis: Analysis, results: IntentResults) -> Iterator[TrustCheck]:
+def _of_time(results: IntentResults) -> Iterator[TrustCheck]:
     """Whether the model predicts as many requests in the second half of the period as there are."""
-    visits = analysis.visits.filter(pl.col("at_risk") & ~pl.col("censored")).sort("started_at")
-    try:
-        p = results.predict(visits).to_numpy()
-    except AnalyticsError:
+    design, people = results.basis.design, results.basis.people
+    if "started_at" not in people.columns:
         return
-    halves = np.array_split(np.arange(visits.height), 2)
+    order = people["started_at"].arg_sort().to_numpy()
+    p, requested = design.by_visit(results.basis.estimate.fit.p_request)[order], design.outcome[order]
+    halves = np.array_split(np.arange(len(p)), 2)
     earlier, later = (float((p[half] * (1 - p[half])).sum()) for half in halves)
-    observed, expected = float(visits["requested_demo"].to_numpy()[halves[1]].sum()), float(p[halves[1]].sum())
+    observed, expected = float(requested[halves[1]].sum()), float(p[halves[1]].sum())
     # The fit has as many requests as there are: what one half has too many, the other has too few.
     error = np.sqrt(earlier * later / (earlier + later)) if earlier + later > 0 else np.inf
     z = (observed - expected) / error

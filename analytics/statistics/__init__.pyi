@@ -14,8 +14,10 @@ from .intervals import wilson_interval as wilson_interval
 from .measurement_loss import (
     Estimated as Estimated,
     captured_twice as captured_twice,
+    expected_unseen as expected_unseen,
     probability_seen as probability_seen,
     rate_of_all as rate_of_all,
+    unseen_requesters as unseen_requesters,
     weighted_rate as weighted_rate,
     weighted_total as weighted_total,
 )

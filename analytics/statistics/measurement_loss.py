@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from math import exp, log, sqrt
 from statistics import NormalDist
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 import polars as pl
 
 from analytics.events.dimensions import dimensions_of
+from analytics.events.tracking_plan import UTC_MS, CallType, EventName
 from analytics.sessions.visits import IS_HUMAN
 from analytics.statistics.intervals import wilson_interval
 
@@ -87,6 +89,25 @@ def visitors_seen(events: pl.DataFrame, loss_rates: LossRates) -> pl.DataFrame:
     return first.select("anonymous_id", probability_seen(loss_rates)).collect()
 
 
+def unseen_requesters(events: pl.DataFrame, begin: datetime | None, end: datetime | None) -> int:
+    """Count the people with a request in a period of whom no page view was ever seen, however often they asked.
+
+    Args:
+        events: Enriched events as they are counted, all of a person or none.
+        begin: Beginning of the period; that of the events unless given.
+        end: End of the period, itself excluded; that of the events unless given.
+    """
+    known = events.lazy().filter(IS_HUMAN, pl.col("anonymous_id").is_not_null())
+    asked = known.filter(pl.col("event") == EventName.DEMO_REQUESTED)
+    if begin is not None:
+        asked = asked.filter(pl.col("event_time") >= pl.lit(begin, dtype=UTC_MS))
+    if end is not None:
+        asked = asked.filter(pl.col("event_time") < pl.lit(end, dtype=UTC_MS))
+    seen = known.filter(pl.col("type") == CallType.PAGE)
+    unseen = asked.select("anonymous_id").unique().join(seen, on="anonymous_id", how="anti")
+    return int(unseen.select(pl.len()).collect().item())
+
+
 def weighted_total(counts: pl.DataFrame, name: str, level: float) -> Estimated:
     """Estimate a total by weights, with an interval for what chance has lost.
 
@@ -130,6 +151,18 @@ def weighted_rate(counts: pl.DataFrame, level: float) -> Estimated:
     return Estimated(rate, float(low), float(high))
 
 
+def expected_unseen(counts: pl.DataFrame) -> float:
+    """Return how many people with a request are expected to be unseen, if all requests arrive.
+
+    Args:
+        counts: One row for each class of visitors: ``converted`` and ``p_seen``.
+
+    >>> expected_unseen(pl.DataFrame({"p_seen": [0.5, 1.0], "converted": [10, 50]}))
+    10.0
+    """
+    return float((counts["converted"] * (1 / counts[P_SEEN] - 1)).sum())
+
+
 def rate_of_all(n_requests: int, visitors: Estimated, level: float) -> Estimated:
     """Return requests, all of which are known, as a share of an estimated number of visitors.
 
@@ -159,27 +192,27 @@ def captured_twice(n_seen: int, n_both: int, n_requests_only: int, level: float)
     Args:
         n_seen: Visitors who were seen.
         n_both: Of these, the ones who requested a demo.
-        n_requests_only: Requests of people who were not seen.
+        n_requests_only: People with a request who were not seen.
         level: Confidence level, between 0 and 1.
 
     Returns:
         Chapman's estimate with a log-normal interval for the number that was not seen (K. P. Burnham et al., American
         Fisheries Society Monograph 5 (1987), page 212); and the number at an odds ratio between being seen and
-        requesting of 1, with that of an odds ratio of 1/2 and of 2 as bounds. None where nobody was lost, or seen
-        twice.
+        requesting of 1, with that of an odds ratio of 1/2 and of 2 as bounds. None where nobody was lost or captured
+        twice, or everybody requested a demo.
 
     >>> estimate, bounds = captured_twice(700, 70, 30, 0.95)
     >>> round(estimate.value), round(bounds.low), round(bounds.high)
     (996, 865, 1270)
     """
-    if not n_both or not n_requests_only:
+    if not n_both or not n_requests_only or n_seen == n_both:
         return None
     n_requests, seen_only = n_both + n_requests_only, n_seen - n_both
     known = float(n_seen + n_requests_only)
     value = (n_seen + 1) * (n_requests + 1) / (n_both + 1) - 1
     variance = (n_seen + 1) * (n_requests + 1) * seen_only * n_requests_only / ((n_both + 1) ** 2 * (n_both + 2))
     unseen = value - known
-    factor = exp(_quantile(level) * sqrt(log(1 + variance / unseen**2))) if unseen > 0 else 1.0
+    factor = exp(_quantile(level) * sqrt(log(1 + variance / unseen**2)))
     # In the table of seen × requested, the cell of neither is the odds ratio times this.
     neither = seen_only * n_requests_only / n_both
     return (

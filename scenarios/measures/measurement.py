@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scenarios.measures.definition import (
     MeasureDefinition,
@@ -14,6 +14,10 @@ from scenarios.measures.definition import (
     require_value,
 )
 from scenarios.measures.expressions import Reference
+
+# For type checkers only: scenarios are checked where nothing is analysed.
+if TYPE_CHECKING:
+    from analytics.analysis import Analysis
 
 _METHODS: Final = ("weights", "capture-recapture")
 
@@ -34,10 +38,19 @@ def _check(reference: Reference, _: Parts) -> None:
 def _read(quantity: str, reference: Reference, run: RunView) -> float:
     from analytics.report.measurement import measured_counts  # noqa: PLC0415 - what only counts does not wait for it
 
-    rows = measured_counts(run.analysis, {}).filter(quantity=quantity)
-    found: list[float] = rows.filter(method=_method(reference))["estimated"].to_list()
-    # Where nobody is known to have been lost, all were seen.
-    return require_value([*found, rows["seen"][0]][0], f"{reference.text}: nobody was seen")
+    method, people = _method(reference), run.analysis.without_suspected_bots
+    rows = measured_counts(run.analysis, {}).filter(quantity=quantity, method=method)
+    if rows.is_empty() and _all_seen(people, method):
+        return require_value(people.segments()[quantity][0], f"{reference.text}: nobody was seen")
+    values: list[float] = rows["estimated"].to_list()
+    return require_value(values[0] if values else None, f"{reference.text}: the events do not allow it")
+
+
+def _all_seen(people: Analysis, method: str) -> bool:
+    """Whether nothing was lost, as is known of a simulation, or as requests show, all of people who were seen."""
+    if method == "weights":
+        return people.settings.loss_rates == {}
+    return bool(people.segments()["converted"][0]) and not people.n_unseen_requesters
 
 
 LOSS_MEASURES: Final = tuple(

@@ -190,10 +190,13 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
     Raises:
         UndefinedMeasureError: The model is not fitted, or does not have the term; the message says why.
     """
-    term, model, estimator = _term(reference), _fitted(run), _estimator(reference)
-    rows = _rows(model) if estimator is None else _rows_by(estimator, reference, run)
+    term, estimator = _term(reference), _estimator(reference)
+    rows = _rows(_fitted(run)) if estimator is None else _rows_by(estimator, reference, run)
     if term not in rows:
-        raise UndefinedMeasureError(f"{reference.text}: {model.dropped.get(term, 'the events have no such term')}")
+        why = "the estimator has dropped this term"
+        if estimator is None:
+            why = _fitted(run).dropped.get(term, "the events have no such term")
+        raise UndefinedMeasureError(f"{reference.text}: {why}")
     return rows[term]
 
 

@@ -23,9 +23,12 @@ def bias_cells(results: StudyResults, term: str) -> list[dict[str, str]]:
         term: The term.
     """
     rows: dict[int, dict[str, str]] = {}
-    for row in results.estimates.filter(term=term).iter_rows(named=True):
+    most = pl.col("n").max().over("point").alias("most")
+    for row in results.estimates.filter(term=term).with_columns(most).iter_rows(named=True):
         cells = rows.setdefault(row["point"], {"point": results.point_names[row["point"]]})
-        cells[row["estimator"]] = _cell(row["bias"], row["bias_mcse"], row["coverage"])
+        cell = _cell(row["bias"], row["bias_mcse"], row["coverage"])
+        # Of fewer replications, which are not any: an estimator fails where the others have large estimates.
+        cells[row["estimator"]] = cell if row["n"] == row["most"] else f"{cell}, n = {row['n']} of {row['most']}"
     return list(rows.values())
 
 

@@ -95,12 +95,14 @@ class TrackingSettings(Settings):
     bot_seconds: Annotated[float, Strict(), Field(ge=0.001, le=_MAX_SECONDS)] = 2.0
 
     @property
-    def loss_rates(self) -> dict[str, dict[str, float]]:
-        """Share of browsers of which nothing is seen, by device and region, but for the factors of personas.
+    def loss_rates(self) -> dict[str, dict[str, float]] | None:
+        """Share of browsers of which nothing is seen, by device and region; None where it differs by persona too.
 
         >>> TrackingSettings(consent_refusal_rate={"europe": 0.3}).loss_rates
         {'region': {'europe': 0.3}}
         """
+        if self.ad_blocker_factors and self.ad_blocker_rate:
+            return None
         of_all = {
             "device": (self.ad_blocker_rate, USER_AGENTS),
             "region": (self.consent_refusal_rate, REGIONS),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from flat_events import DEMO, event, events_of
 from pages import Page
 
 from analytics.analysis import Analysis
+from analytics.errors import AnalyticsError
 from analytics.report.measurement import coefficient_cells, count_cells, measured_sentences, measurement
 from analytics.settings import AnalyticsSettings
 from scenarios.run.run import Run
@@ -71,12 +75,93 @@ def test_real_events_have_no_truth_and_no_weights(lossy: Run):
     assert found.counts["true"].null_count() == found.counts.height
     assert found.counts["method"].drop_nulls().unique().to_list() == ["capture-recapture"]
     assert "true" not in count_cells(found, "95%")[0]
-    assert len(measured_sentences(found)) == 1
+    (sentence,) = measured_sentences(found)
+    assert sentence.startswith("Requests without a visit suggest ")
     rates = {"device": LOSSES["ad_blocker_rate"], "region": LOSSES["consent_refusal_rate"]}
     weighted = measurement(Analysis(lambda: lossy.events, AnalyticsSettings(loss_rates=rates)))
     of_run = lossy.measurement.counts.filter(method="weights")["estimated"]
     assert weighted.counts.filter(method="weights")["estimated"].to_list() == of_run.to_list()
     assert set(weighted.coefficients["estimator"]) == {"model", "weighted"}
+
+
+def test_bots_are_no_visitors_of_whom_some_were_lost():
+    """Undeclared ones would each count for several; they are in no estimate, and a sentence counts them."""
+    tracking = {"ad_blocker_rate": 0.4, "undeclared_bots_per_day": 300.0}
+    run = Scenario.load("baseline", {**DAY, "tracking": tracking}).run(seed=3)
+    weights = run.measurement.counts.filter(quantity="visitors", method="weights").row(0, named=True)
+    assert weights["estimated_low"] < weights["true"] < weights["estimated_high"] < weights["true"] + 300 / 0.6
+    assert any("view pages at the pace of bots" in sentence for sentence in measured_sentences(run.measurement))
+
+
+def test_losses_that_differ_by_persona_are_not_known():
+    """Nobody could weigh by what no event shows, and the simulation does not pretend to."""
+    tracking = {"ad_blocker_rate": 0.3, "ad_blocker_factors": {"evaluator": 2.0}}
+    run = Scenario.load("baseline", {**DAY, "tracking": tracking}).run(seed=3)
+    assert run.measurement.counts["method"].drop_nulls().unique().to_list() == ["capture-recapture"]
+    with pytest.raises(AnalyticsError, match="loss_rates"):
+        run.analysis.estimates_by("weighted")
+
+
+def people(n_seen: int, n_asking: int, unseen: int, *, times: int = 1) -> pl.DataFrame:
+    """Visitors of whom some ask for a demo, and people who ask, so many times, and are never seen."""
+    seen = [event(n % 50, who=f"s{n}", context_device_type="desktop") for n in range(n_seen)]
+    asked = [event(n % 50 + 1, DEMO, who=f"s{n}", message_id=f"d{n}") for n in range(n_asking)]
+    alone = [
+        event(n % 50 + k, DEMO, who=None, user_id=f"u{n}", message_id=f"u{n}-{k}")
+        for n in range(unseen)
+        for k in range(times)
+    ]
+    return events_of(*seen, *asked, *alone)
+
+
+def visitors_of(events: pl.DataFrame, **settings: Any) -> dict[str, dict[str, Any]]:
+    """Rows of visitors and of conversion, by quantity and method."""
+    found = measurement(Analysis(lambda: events, AnalyticsSettings(**settings)))
+    return {f"{row['quantity']} {row['method']}": row for row in found.counts.iter_rows(named=True)}
+
+
+def test_people_who_ask_twice_are_captured_once():
+    """However often somebody unseen asks, it is one person."""
+    once, twice = (visitors_of(people(100, 10, 10, times=times)) for times in (1, 2))
+    assert twice["visitors capture-recapture"] == once["visitors capture-recapture"]
+    assert once["visitors capture-recapture"]["estimated"] == pytest.approx(101 * 21 / 11 - 1)
+
+
+def test_one_request_that_nothing_joins_does_not_make_all_of_them_known():
+    """Browsers send the requests: one of somebody unjoined does not halve the conversion, half of them would."""
+    rates = {"device": {"desktop": 0.5}}
+    alone, one, many = (visitors_of(people(1_000, 100, n), loss_rates=rates) for n in (0, 1, 100))
+    assert one["conversion weights"]["estimated"] == alone["conversion weights"]["estimated"] == 0.1
+    assert many["conversion weights"]["estimated"] == pytest.approx(200 / 2_000)
+
+
+def test_what_was_not_seen_is_of_the_same_period():
+    """Of half of the period, only requests of that half count, and the estimate is near what happened in it."""
+    run = Scenario.load("baseline", {**DAY, "clock.hours": 48, "tracking.ad_blocker_rate": 0.3}).run(seed=6)
+    until = run.scenario.clock.start + timedelta(hours=24)
+    whole, half = (
+        measurement(Analysis(lambda: run.events, AnalyticsSettings(), observed_until=end)).counts.filter(
+            quantity="visitors", method="capture-recapture"
+        )
+        for end in (None, until)
+    )
+    assert half["seen"][0] < 0.7 * whole["seen"][0]
+    # A visitor may come on both days.
+    assert half["estimated"][0] < 0.7 * whole["estimated"][0]
+
+
+def test_a_misspelt_value_with_a_loss_rate_is_told():
+    """Nobody has it, so that nothing is weighed."""
+    found = measurement(Analysis(lambda: people(100, 10, 5), AnalyticsSettings(loss_rates={"device": {"desktp": 0.5}})))
+    assert found.remarks == ("no visitor was seen with device 'desktp', of which a loss rate is given",)
+    assert measured_sentences(found)[-1].startswith("No visitor was seen")
+
+
+def test_a_penalised_model_stands_beside_a_random_intercept():
+    """It has a likelihood of its own, and needs no unpenalised model of the settings."""
+    settings = {"analytics.estimator": "firth", "analytics.estimators": ["random_intercept"]}
+    found = Scenario.load("baseline", {**DAY, **settings}).run(seed=4).measurement
+    assert set(found.coefficients["estimator"]) == {"model", "random_intercept"}
 
 
 def test_coefficients_of_all_estimators_stand_side_by_side(lossy: Run):

@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analytics.analysis import Analysis
 from analytics.intent.model import IntentModel
 from analytics.report.trust import TrustCheck, trust_checks
+from analytics.settings import AnalyticsSettings
 from analytics.store.counts import Counts
 from scenarios.run.run import Run
 from scenarios.scenario import Scenario
@@ -31,9 +33,9 @@ def clean() -> Run:
 
 
 def test_a_clean_day_passes_all_checks(clean: Run) -> None:
-    """Ten checks are made, and none fails."""
+    """Twelve checks are made, and none fails."""
     checks = trust_checks(clean.analysis, clean.store.counts)
-    assert len(checks) == 10
+    assert len(checks) == 12
     assert failed(clean) == {}
 
 
@@ -57,6 +59,17 @@ def test_what_is_wrong_with_the_events_is_found(scenario: str, settings: dict[st
     assert check.advice
 
 
+def test_people_and_pages_that_nothing_joins_are_found(clean: Run) -> None:
+    """One user id in ten without a browser, and one page view in four without a category."""
+    events = clean.events.with_columns(
+        pl.when(pl.int_range(pl.len()) % 4 > 0).then("category").alias("category"),
+        pl.when(pl.col("user_id").hash(1) % 10 > 0).then("anonymous_id").alias("anonymous_id"),
+    )
+    found = {each.name: each for each in trust_checks(Analysis(lambda: events, AnalyticsSettings())) if not each.passed}
+    assert found["user ids with a browser"].finding.endswith("user ids were never seen with a browser")
+    assert "are of pages with a category" in found["pages with a category"].finding
+
+
 def test_few_requests_and_signals_that_decide_alone_are_found() -> None:
     """A small day has too few requests for its terms, and signals without any request."""
     found = failed(run_of("baseline", 2_000))
@@ -69,8 +82,9 @@ def test_without_a_model_the_other_checks_are_made(clean: Run) -> None:
     """A stream without any request cannot be fitted: its events and visitors are checked all the same."""
     nobody = run_of("baseline", 300, intent__target_conversion=1e-9)
     names = {check.name for check in trust_checks(nobody.analysis, nobody.store.counts)}
-    assert names == {"unreadable events", "late events", "visitors at a human pace"}
-    assert len(trust_checks(clean.analysis)) == 8
+    of_visitors = {"user ids with a browser", "pages with a category", "visitors at a human pace"}
+    assert names == {"unreadable events", "late events", *of_visitors}
+    assert len(trust_checks(clean.analysis)) == 10
 
 
 @pytest.mark.parametrize(("lost", "name"), [("late", "late events"), ("invalid", "unreadable events")])
