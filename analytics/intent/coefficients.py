@@ -46,7 +46,7 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
         "z": estimate.z,
         "p_value": estimate.p_values,
         # The intercept is not a hypothesis, so it does not count as a test.
-        "p_adjusted": [None, *holm(estimate.p_values[1:])],
+        "p_adjusted": _adjusted(basis),
         "ci_low": low,
         "ci_high": high,
         "odds_ratio": odds_ratios[0],
@@ -65,6 +65,13 @@ def coefficient_table(basis: FitContext, truth: Mapping[str, float]) -> pl.DataF
     table = pl.DataFrame([pl.Series(name, columns[name], dtype=t) for name, t in COEFFICIENT_SCHEMA.items()])
     # Without enough accounts there are no errors, and no tests and intervals either.
     return table.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _adjusted(basis: FitContext) -> list[float | None]:
+    """P-values adjusted for the number of signals; the intercept and the baseline's terms are no hypotheses."""
+    tested = [term not in {INTERCEPT, *basis.baseline_terms} for term in basis.design.terms]
+    adjusted = iter(holm(basis.estimate.p_values[np.array(tested)]))
+    return [next(adjusted) if is_tested else None for is_tested in tested]
 
 
 def _effects(basis: FitContext) -> list[tuple[float | None, float | None]]:
@@ -132,7 +139,8 @@ def jackknife_table(basis: FitContext, coefficients: Floats, level: float) -> pl
     error = np.where(freedom > 0, [errors[term] for term in terms], np.nan)
     half = quantile(level, np.where(freedom > 0, freedom, np.nan)) * error
     ends = {"ci_low": coefficients - half, "ci_high": coefficients + half}
-    columns = {"standard_error": error, "degrees_of_freedom": np.maximum(freedom, 0), **ends}
+    freedom = np.where(np.isnan(error) & (freedom > 0), np.nan, np.maximum(freedom, 0))
+    columns = {"standard_error": error, "degrees_of_freedom": freedom, **ends}
     return pl.DataFrame({"signal": terms, **columns}).with_columns(pl.col(list(columns)).fill_nan(None))
 
 

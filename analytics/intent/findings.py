@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from analytics.html.numbers import SIGNIFICANT, times
-from analytics.intent.baseline import BaselineTerm
 from analytics.intent.coefficients import unit_of
 from analytics.intent.fit_context import FitContext
 from analytics.intent.own_tables import TableColumn
@@ -32,7 +31,6 @@ _HEADINGS: Final = {
     "high": "High-intent signals",
     "context": "Context",
     "low": "Low-intent signals",
-    "baseline": "Baseline",
     "together": "Interactions",
     "other": "Other terms",
 }
@@ -74,11 +72,12 @@ FINDING_SCHEMA: Final = pl.Schema(
         "sentence": pl.String(),
     }
 )
-"""Columns of the table of findings, one row per term but the intercept, by group and falling effect per unit.
+"""Columns of the table of findings, one row per signal and product, by group and falling effect per unit.
 
 ``finding`` is one of "raises the odds" and "lowers the odds" (significant after Holm's adjustment, ●), "only before
 adjustment" (the interval excludes 0, the adjusted test does not reject, ○), "no relevant effect" (shown to be smaller
-than :data:`NO_RELEVANT_EFFECT` per unit, =), "no effect shown" (·), or "not testable" (too few accounts, –).
+than :data:`NO_RELEVANT_EFFECT` per unit, of a number in one's own table per standard deviation, =), "no effect shown"
+(·), or "not testable" (too few accounts, –).
 ``against_truth`` says of the interval "covered" or "missed" or, where the true coefficient is 0 and the finding an
 effect, "false positive"; null where the truth is not known.
 """
@@ -93,10 +92,11 @@ def findings_of(coefficients: pl.DataFrame, basis: FitContext) -> pl.DataFrame:
     """
     signals = known_signals(basis)
     rows = []
-    for group, table in coefficient_groups(coefficients, signals).items():
+    of_signals = coefficients.filter(~pl.col("signal").is_in(basis.baseline_terms))
+    for group, table in coefficient_groups(of_signals, signals).items():
         units = {term: unit_of(term, signals).size for term in table["signal"]}
         for row in sorted(table.to_dicts(), key=lambda row: -row["coefficient"] * units[row["signal"]]):
-            finding = _finding(row, basis, units[row["signal"]])
+            finding = _finding(row, basis, _margin_unit(row["signal"], basis, units[row["signal"]]))
             words = {"mark": _MARKS[finding], "finding": finding, "against_truth": _against_truth(row, finding)}
             rows.append({**row, **words, "group": group, "sentence": _sentence(row, basis, signals)})
     return pl.DataFrame(rows, schema=FINDING_SCHEMA) if rows else pl.DataFrame(schema=FINDING_SCHEMA)
@@ -110,6 +110,20 @@ def _finding(row: Mapping[str, Any], basis: FitContext, unit: float) -> str:
     if row["ci_low"] > 0 or row["ci_high"] < 0:
         return "only before adjustment"
     return "no relevant effect" if _is_equivalent(row, basis, unit) else "no effect shown"
+
+
+def _margin_unit(term: str, basis: FitContext, unit: float) -> float:
+    """Change of a signal of which the margin of equivalence is.
+
+    Of a number in a table of the user's own it is a standard deviation: whether dollars or cents, "one more" of it may
+    be too small to matter where the signal is not.
+    """
+    own = {signal.name for signal in basis.signals if isinstance(signal, TableColumn) and signal.dtype != pl.Boolean()}
+    if own.isdisjoint(interaction_parts(term)):
+        return unit
+    place, n = basis.design.terms.index(term), basis.design.n_visits
+    values = basis.design.matrix.column(place)
+    return float(np.sqrt(np.cov(values, fweights=n.astype(np.int64))))
 
 
 def _is_equivalent(row: Mapping[str, Any], basis: FitContext, unit: float) -> bool:
@@ -180,7 +194,7 @@ def known_signals(basis: FitContext) -> Signals:
 
 
 def coefficient_groups(coefficients: pl.DataFrame, signals: Signals = BUILT_IN) -> dict[str, pl.DataFrame]:
-    """Sort the coefficients without the intercept under headings: by intent, baseline, interactions.
+    """Sort the coefficients without the intercept under headings: by intent, then interactions.
 
     Args:
         coefficients: As of ``IntentResults.coefficients``.
@@ -226,8 +240,6 @@ def _sentence(row: Mapping[str, Any], basis: FitContext, signals: Signals) -> st
     if ":" in term:
         return _interaction(row, basis, signals)
     signal = signals.get(term)
-    if isinstance(signal, BaselineTerm):
-        return f"How the odds of a demo request change with {signal.meaning}, together with all terms of the baseline."
     others = _except(term, basis.design.terms, signals)
     # Only the meaning of a yes-or-no signal continues “a visitor who …”.
     if _is_yes_or_no(signal):

@@ -240,7 +240,7 @@ def _kind_of_errors(basis: FitContext) -> str:
 
 def _warnings(basis: FitContext) -> tuple[str, ...]:
     design = basis.design
-    warnings = [*basis.baseline.warnings, *_because_of_request(design), *_few_requests(design), *_few_accounts(basis)]
+    warnings = [*basis.baseline.warnings, *_because_of_request(design), *_few_requests(basis), *_few_accounts(basis)]
     if basis.estimate.separated:
         warnings.append(_penalty(design, basis.estimate))
     return tuple(warnings)
@@ -271,7 +271,8 @@ def _lost_effects(design: Design, truth: Mapping[str, float]) -> list[str]:
     return warnings
 
 
-def _few_requests(design: Design) -> list[str]:
+def _few_requests(basis: FitContext) -> list[str]:
+    design = basis.design
     n_requests, n_terms = int(design.outcome.sum()), len(design.terms) - 1
     # The rarer outcome limits how many coefficients can be estimated.
     rarer = min(n_requests, len(design.outcome) - n_requests)
@@ -279,6 +280,8 @@ def _few_requests(design: Design) -> list[str]:
         return []
     what = "requests" if rarer == n_requests else "visits without a request"
     few = f"{rarer} {what} for {n_terms} term{'s' * (n_terms != 1)}: fewer than {_MIN_EVENTS_PER_VARIABLE} a term"
+    if basis.estimate.estimator == "firth":
+        return [f"{few}; the penalty makes coefficients nearly unbiased, but what is known of them is little"]
     return [f"{few}, so coefficients are biased away from 0 and intervals are too narrow"]
 
 

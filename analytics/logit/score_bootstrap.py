@@ -88,7 +88,7 @@ def wild_bootstrap(
     if term not in design.terms:
         raise IntentModelError(f"term: must be one of the model (got {term!r}); it has {', '.join(design.terms)}")
     if clusters is None or estimate.estimator == "firth":
-        why = "accounts are not known" if clusters is None else "the likelihood is penalised: terms are separated"
+        why = "accounts are not known" if clusters is None else "the likelihood is penalised"
         raise IntentModelError(f"the wild bootstrap is of clusters at a maximum of the likelihood, but {why}")
     if n_draws < 99:  # noqa: PLR2004 - for 5 %, four lie on each side
         raise IntentModelError(f"n_draws: must be at least 99 (got {n_draws})")

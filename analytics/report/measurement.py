@@ -28,7 +28,7 @@ from analytics.statistics.measurement_loss import (
 )
 
 Method = str | None
-"""How a quantity was estimated: ``weights``, ``capture-recapture``, or not at all."""
+"""How a quantity was estimated: ``weights``, ``capture-recapture``, ``without bots``, or not at all."""
 
 MEASURED_SCHEMA: Final = pl.Schema(
     {
@@ -47,7 +47,8 @@ MEASURED_SCHEMA: Final = pl.Schema(
 
 ``quantity``: ``visitors``, ``visits``, ``page_views``, ``demo_requests`` or ``conversion``. ``true``: what happened, of
 a simulation; null elsewhere. ``seen``: what the accepted events show. ``method``: ``weights`` (known loss rates),
-``capture-recapture`` (requests without a visit) or null; see :mod:`analytics.statistics.measurement_loss`.
+``capture-recapture`` (requests without a visit), ``without bots`` (as seen, less visitors at the pace of bots) or null;
+see :mod:`analytics.statistics.measurement_loss`.
 ``estimated``: what the method makes of it, with its interval where there is one. ``bound_low`` and ``bound_high``: the
 estimates if the odds to be seen of who requests a demo are half or twice those of who does not.
 """
@@ -150,6 +151,9 @@ def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None,
         all_arrive = n_unseen > expected_unseen(classes) / 2
         rate = rate_of_all(n_requesters, totals["visitors"], level) if all_arrive else weighted_rate(classes, level)
         found["conversion"] = {"weights": _ends(rate)}
+    elif people is not analysis:
+        found |= {name: {"without bots": (seen[name],)} for name in (*_COUNTS, _REQUESTS)}
+        found["conversion"] = {"without bots": (seen["conversion"], seen["conversion_low"], seen["conversion_high"])}
     if captured := captured_twice(seen["visitors"], seen["converted"], n_unseen, level):
         (visitors, bounds), of = captured, "capture-recapture"
         found.setdefault("visitors", {})[of] = *_ends(visitors), bounds.low, bounds.high
@@ -194,6 +198,8 @@ def _coefficients(analysis: Analysis) -> tuple[pl.DataFrame, dict[str, str]]:
         else:
             if estimator == "random_intercept":
                 notes[name] = _differences_of_accounts(analysis.random_intercept())
+            elif estimator == "weighted" and not settings.loss_rates:
+                notes[name] = "nothing is known to be lost, so that nothing is weighed"
             elif absent := sorted({*tables[1]["signal"]} - {*table["signal"]}):
                 notes[name] = f"has no estimate of {', '.join(map(term_name, absent))}"
     return pl.concat(tables), notes
@@ -260,17 +266,21 @@ def count_cells(found: Measurement, level: str) -> list[dict[str, str]]:
     return rows
 
 
-def coefficient_cells(found: Measurement) -> list[dict[str, str]]:
+def coefficient_cells(found: Measurement, named: Callable[[str], str] = str) -> list[dict[str, str]]:
     """Write the coefficients of all estimators for a reader: one row per term, by the headings of its columns.
 
     An asterisk marks an interval that does not contain the true value.
+
+    Args:
+        found: What was measured.
+        named: Writes the name of a term.
     """
     estimates = found.coefficients.filter(pl.col("signal") != INTERCEPT)
     with_truth = estimates["true_coefficient"].is_not_null().any()
     rows: dict[str, dict[str, str]] = {}
     for row in estimates.iter_rows(named=True):
         truth = {"true": estimate(row["true_coefficient"], sign=True)} if with_truth else {}
-        cells = rows.setdefault(row["signal"], {"signal": term_name(row["signal"]), **truth})
+        cells = rows.setdefault(row["signal"], {"signal": named(row["signal"]), **truth})
         missed = "*" if row["ci_covers_truth"] is False else ""
         ends = ", ".join(estimate(row[name], sign=True) for name in ("ci_low", "ci_high"))
         cells[row["estimator"]] = f"{estimate(row['coefficient'], sign=True)} [{ends}]{missed}"

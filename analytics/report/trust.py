@@ -67,6 +67,7 @@ def trust_checks(analysis: Analysis, counts: Counts | None = None) -> list[Trust
     Returns:
         The checks that could be made; of a model that cannot be fitted there are none.
 
+    >>> import polars as pl
     >>> from analytics.events.tracking_plan import EVENT_SCHEMA
     >>> from analytics.settings import AnalyticsSettings
     >>> nothing = Analysis(lambda: pl.DataFrame(schema=EVENT_SCHEMA), AnalyticsSettings())
@@ -141,7 +142,7 @@ def _of_model(analysis: Analysis) -> Iterator[TrustCheck]:
         "requests per signal",
         per_signal >= _MIN_EVENTS_PER_VARIABLE,
         f"{per_signal:.1f} requests for each term of the model",
-        "observe longer, drop signals, or fit with analytics.estimator: firth",
+        f"observe longer, or drop signals{_or_firth(results)}",
     )
     yield TrustCheck(
         "accounts behind each signal",
@@ -159,12 +160,17 @@ def _of_model(analysis: Analysis) -> Iterator[TrustCheck]:
     yield from _of_time(results)
 
 
+def _or_firth(results: IntentResults) -> str:
+    return "" if results.estimator == "firth" else ", or fit with analytics.estimator: firth"
+
+
 def _of_fit(results: IntentResults) -> Iterator[TrustCheck]:
     if (shared := results.basis.shared_residuals) is not None:
         yield TrustCheck(
             "accounts alike but for signals",
             shared < _IMPROBABLE,
-            f"visits of an account are alike by {shared:+.1f} standard errors beyond their signals",
+            f"visits of an account are alike by {shared:+.1f} standard errors beyond their signals (of accounts that "
+            "request once, this finds little)",
             "effects within an account are larger than these; look for a signal that is missing",
         )
     try:
@@ -176,7 +182,7 @@ def _of_fit(results: IntentResults) -> Iterator[TrustCheck]:
             "calibration",
             slope >= _LEAST_SLOPE,
             f"predictions for other accounts have a calibration slope of {slope:.2f}",
-            "predictions are too extreme: use fewer signals, or analytics.estimator: firth",
+            f"predictions are too extreme: use fewer signals{_or_firth(results)}",
         )
 
 

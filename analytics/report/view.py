@@ -11,6 +11,7 @@ from analytics.charts.chart import Chart, chart_of
 from analytics.charts.segments import SMALL_N
 from analytics.charts.traffic import funnel_chart
 from analytics.html.numbers import count, percent
+from analytics.intent.findings import term_name
 from analytics.report.answers import Answer, answers_of
 from analytics.report.data import ReportData
 from analytics.report.experiments import ExperimentView, experiment_views
@@ -165,7 +166,7 @@ def _measured(data: ReportData) -> dict[str, Any]:
         return {"measured": [], "estimates": [], "measured_sentences": [], "estimator_notes": {}, "faults": []}
     return {
         "measured": count_cells(found, f"{100 * data.level:g}%"),
-        "estimates": coefficient_cells(found) if found.has_several_estimators else [],
+        "estimates": coefficient_cells(found, term_name) if found.has_several_estimators else [],
         "measured_sentences": measured_sentences(found),
         "estimator_notes": found.notes if found.has_several_estimators else {},
         "faults": [] if faults is None else faults.to_dicts(),

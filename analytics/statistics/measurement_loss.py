@@ -20,6 +20,7 @@ import polars as pl
 
 from analytics.events.dimensions import dimensions_of
 from analytics.events.tracking_plan import UTC_MS, CallType, EventName
+from analytics.sessions.timeline import VISITOR
 from analytics.sessions.visits import IS_HUMAN
 from analytics.statistics.intervals import wilson_interval
 
@@ -80,8 +81,9 @@ def visitors_seen(events: pl.DataFrame, loss_rates: LossRates) -> pl.DataFrame:
     known = [dimension.expression.alias(dimension.name) for dimension in dimensions_of(list(loss_rates))]
     first = (
         events.lazy()
-        .filter(IS_HUMAN, pl.col("anonymous_id").is_not_null())
-        .select(pl.col("anonymous_id").cast(pl.String), "event_time", *known)
+        .filter(IS_HUMAN)
+        .select(VISITOR.cast(pl.String).alias("anonymous_id"), "event_time", *known)
+        .drop_nulls("anonymous_id")
         .sort("event_time", maintain_order=True)
         .group_by("anonymous_id", maintain_order=True)
         .agg(pl.col(name).drop_nulls().first() for name in loss_rates)
@@ -97,14 +99,14 @@ def unseen_requesters(events: pl.DataFrame, begin: datetime | None, end: datetim
         begin: Beginning of the period; that of the events unless given.
         end: End of the period, itself excluded; that of the events unless given.
     """
-    known = events.lazy().filter(IS_HUMAN, pl.col("anonymous_id").is_not_null())
+    known = events.lazy().filter(IS_HUMAN).with_columns(VISITOR).drop_nulls("visitor")
     asked = known.filter(pl.col("event") == EventName.DEMO_REQUESTED)
     if begin is not None:
         asked = asked.filter(pl.col("event_time") >= pl.lit(begin, dtype=UTC_MS))
     if end is not None:
         asked = asked.filter(pl.col("event_time") < pl.lit(end, dtype=UTC_MS))
     seen = known.filter(pl.col("type") == CallType.PAGE)
-    unseen = asked.select("anonymous_id").unique().join(seen, on="anonymous_id", how="anti")
+    unseen = asked.select("visitor").unique().join(seen, on="visitor", how="anti")
     return int(unseen.select(pl.len()).collect().item())
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
-from analytics.html.numbers import decimal, p_value as p_value_text, points, rate, times
+from analytics.html.numbers import decimal, p_equals, p_value as p_value_text, points, rate, times
 from analytics.intent.findings import FINDING_MARKS, coverage_sentence
 from analytics.intent.results import IntentResults
 from analytics.intent.summary import finding_cells
@@ -241,6 +241,8 @@ def _model_parts(analysis: Analysis) -> Parts:
         yield findings_table(model)
         yield from (f"  {sentence}" for sentence in [coverage_sentence(model.findings, model.level)] if sentence)
         yield f"  {FINDING_MARKS}"
+    if (test := model.baseline_test) is not None:
+        yield f"  the odds change with the {analysis.settings.baseline}: {p_equals(test.p_value)} (joint test)"
     if analysis.why_truth_unknown:
         yield f"  {analysis.why_truth_unknown}"
     if model.unseen:
@@ -262,7 +264,10 @@ def _measurement_parts(found: Measurement) -> Parts:
     for cells in filter(None, of):
         yield table([tuple(row.values()) for row in cells], tuple(cells[0]))
         yield ""
+    if found.has_several_estimators and found.coefficients["true_coefficient"].is_not_null().any():
+        yield "* the interval does not contain the true value"
     yield from (f"{name}: {note}" for name, note in found.notes.items() if found.has_several_estimators)
+    yield ""
 
 
 def findings_table(model: IntentResults) -> Table:

@@ -191,7 +191,7 @@ def _row(reference: Reference, run: RunView) -> dict[str, Any]:
         UndefinedMeasureError: The model is not fitted, or does not have the term; the message says why.
     """
     term, estimator = _term(reference), _estimator(reference)
-    rows = _rows(_fitted(run)) if estimator is None else _rows_by(estimator, reference, run)
+    rows = _rows(_fitted(run)) if estimator is None else _rows_by(estimator, run)
     if term not in rows:
         why = "the estimator has dropped this term"
         if estimator is None:
@@ -206,11 +206,12 @@ def _rows(model: IntentResults) -> dict[str, dict[str, Any]]:
     return {row["signal"]: row for row in model.coefficients.iter_rows(named=True)}
 
 
-def _rows_by(estimator: EstimatorName, reference: Reference, run: RunView) -> dict[str, dict[str, Any]]:
+def _rows_by(estimator: EstimatorName, run: RunView) -> dict[str, dict[str, Any]]:
     try:
         table = run.analysis.estimates_by(estimator)
     except AnalyticsError as error:
-        raise UndefinedMeasureError(f"{reference.text}: {error}") from None
+        # Without the call: all numbers of the estimator are missing for one reason.
+        raise UndefinedMeasureError(f"the estimator {estimator}: {error}") from None
     return {row["signal"]: row for row in table.iter_rows(named=True)}
 
 

@@ -119,7 +119,8 @@ class EventsAnalysis:
 
         Returns:
             Counters of the store, inputs, warnings, dead letters by reason, events with impossible times, totals,
-            funnel, pages, arms of experiments and their effects, model.
+            checks of trust, what was seen and what is estimated from it, funnel, pages, arms of experiments and their
+            effects, model.
         """
         tables = self.analysis.tables()
         return {
@@ -130,6 +131,8 @@ class EventsAnalysis:
             "impossible_times": self.analysis.n_impossible_times,
             "future": self.store.n_future,
             "totals": tables["totals"].to_dicts()[0],
+            "trust": [asdict(check) for check in report.trust_checks(self.analysis, self.store.counts)],
+            "measurement": measurement(self.analysis).counts.to_dicts(),
             "funnel": tables["funnel"].to_dicts(),
             "pages": self.analysis.pages.to_dict(),
             "own_definitions": self.analysis.settings.own_definitions,
@@ -149,8 +152,9 @@ class EventsAnalysis:
         """
         with new_folder(folder) as working:
             write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
-            measured = measurement(self.analysis).counts
-            write_tables(working / "statistics", {**self.analysis.tables(), "measurement": measured})
+            checks = pl.DataFrame(map(asdict, report.trust_checks(self.analysis, self.store.counts)))
+            tables = {"measurement": measurement(self.analysis).counts, "trust_checks": checks}
+            write_tables(working / "statistics", {**self.analysis.tables(), **tables})
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
             # What is not known of pages is said beside the funnel.

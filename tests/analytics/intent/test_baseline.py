@@ -64,7 +64,10 @@ def test_a_baseline_that_grows_is_found_and_a_constant_one_is_not():
     assert grows.baseline_test is not None
     assert grows.baseline_test.p_value < 1e-6
     assert grows.joint_test(grows.basis.baseline_terms[1:]).p_value > 0.001
-    assert grows.findings.filter(group="Baseline")["signal"].sort().to_list() == sorted(grows.basis.baseline_terms)
+    # They are no hypotheses of their own, and no findings.
+    assert set(grows.basis.baseline_terms).isdisjoint(grows.findings["signal"])
+    of_baseline = grows.coefficients.filter(pl.col("signal").is_in(grows.basis.baseline_terms))
+    assert of_baseline["p_adjusted"].is_null().all()
     flat = visits_until_request(np.random.default_rng(8), 6_000, lambda _, docs: -2.0 + 0.8 * docs, p_return=0.8)
     tested = model("visit_number").fit(flat).baseline_test
     assert tested is not None
@@ -121,7 +124,7 @@ def test_in_a_simulated_world_its_true_coefficients_are_0(baseline: str):
     """Visitors do not decide by the number of a visit: terms of the baseline are decoys, and so in all analyses."""
     world = {"traffic.visitors_per_day": 6000, "intent.target_conversion": 0.1, "analytics.baseline": baseline}
     run = Scenario.load("baseline", world).run(seed=3)
-    found = run.intent.findings.filter(group="Baseline")
+    found = run.intent.coefficients.filter(pl.col("signal").is_in(run.intent.basis.baseline_terms))
     assert found.height >= 1
     assert set(found["true_coefficient"]) == {0.0}
     assert run.analysis.side_by_side.not_available == {}
