@@ -222,15 +222,27 @@ def naive_view(compared: NaiveComparison) -> NaiveAnalyses:
         compared: The model beside the naive analyses.
     """
     known = bool(compared.results) and bool(compared.table["true_coefficient"].is_not_null().any())
+    same = _repeated(compared)
     # A column of dashes would suggest that a truth was looked for.
-    names = (*(("true value",) if known else ()), *compared.results)
+    names = (*(("true value",) if known else ()), *(name for name in compared.results if name not in same))
     rows: dict[str, dict[str, str]] = {}
-    for row in compared.table.to_dicts():
+    for row in compared.table.filter(~pl.col("analysis").is_in(list(same))).to_dicts():
         off = "" if row["standardised_error"] is None else f" ({decimal(row['standardised_error'], 1, sign=True)} SE)"
         cells = rows.setdefault(row["signal"], {"term": term_name(row["signal"]), **dict.fromkeys(names, NONE)})
         cells[row["analysis"]] = f"{decimal(row['coefficient'], sign=True)}{off}"
         if row["true_coefficient"] is not None:  # analyses by visitor have no true intercept
             cells["true value"] = decimal(row["true_coefficient"], sign=True)
     verdicts = compared.verdicts.to_dicts() if known else []
-    verdicts = [row | {"worst_term": term_name(row["worst_signal"])} for row in verdicts]
-    return NaiveAnalyses(names, list(rows.values()), compared.not_available, verdicts)
+    verdicts = [row | {"worst_term": term_name(row["worst_signal"])} for row in verdicts if row["analysis"] not in same]
+    return NaiveAnalyses(names, list(rows.values()), {**compared.not_available, **same}, verdicts)
+
+
+def _repeated(compared: NaiveComparison) -> dict[str, str]:
+    """Analyses with the same coefficients as one before them, and why."""
+    found: dict[str, str] = {}
+    earlier: dict[tuple[float, ...], str] = {}
+    for name, results in compared.results.items():
+        first = earlier.setdefault(tuple(results.coefficients["coefficient"]), name)
+        if first != name:
+            found[name] = f"the same as {first}: nobody was seen to do anything after a request that would matter"
+    return found

@@ -260,6 +260,7 @@ def _measurement_parts(found: Measurement) -> Parts:
     if not found.is_of_interest:
         return
     yield from (f"{sentence}." for sentence in measured_sentences(found))
+    yield ""
     of = [count_cells(found, "95 %"), coefficient_cells(found) if found.has_several_estimators else []]
     for cells in filter(None, of):
         yield table([tuple(row.values()) for row in cells], tuple(cells[0]))

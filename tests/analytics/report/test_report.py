@@ -136,9 +136,13 @@ def test_the_view_holds_the_numbers_of_the_analysis(view: ReportView, data: Repo
     assert view.session_length.forms == data.session_length.table.to_dicts()
     assert view.naive_analyses is not None
     naive = [(row["n_covered"], row["n_terms"]) for row in view.naive_analyses.verdicts]
-    assert naive == data.analyses.verdicts.select("n_covered", "n_terms").rows()
+    # Nobody was seen after a request: the two analyses by visitor are one, which is said.
+    *shown, last = data.analyses.results
+    assert naive == data.analyses.verdicts.filter(pl.col("analysis") != last).select("n_covered", "n_terms").rows()
+    assert view.naive_analyses.failures[last].startswith(f"the same as {shown[-1]}")
     errors = sum("SE)" in cell for row in view.naive_analyses.coefficients for cell in row.values())
-    assert errors == data.analyses.table["true_coefficient"].is_not_null().sum()
+    of_shown = data.analyses.table.filter(pl.col("analysis") != last)
+    assert errors == of_shown["true_coefficient"].is_not_null().sum()
 
 
 def test_measures_of_quality_are_those_of_the_model(view: ReportView, data: ReportData):
