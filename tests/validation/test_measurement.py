@@ -99,6 +99,20 @@ def test_weighted_coefficients_are_those_of_all_visits_and_cover():
     assert abs(share - LEVEL) < 3 * np.sqrt(LEVEL * (1 - LEVEL) / n_tables)
 
 
+def test_weighted_intervals_allow_for_few_visitors_with_large_weights():
+    """Three visitors in ten are seen with a probability of 0.01: some nine of them count for 900 of 3,000."""
+    rng, hits, n_tables = np.random.default_rng(3), [], 400
+    for _ in range(n_tables):
+        docs, p_seen = rng.random(3_000) < 0.4, np.where(rng.random(3_000) < 0.3, 0.01, 1.0)
+        visits = visits_of({"docs": docs}, {"intercept": -1.0, "docs": 0.7}, rng, per_account=1)
+        seen = rng.random(3_000) < p_seen
+        fitted = IntentModel.fit(visits.filter(seen), signals=["docs"], outcome="requested_demo", account="account")
+        found = weighted_coefficients(fitted.basis, 1 / p_seen[seen], LEVEL)[1].row(0, named=True)
+        hits.append(found["ci_low"] <= 0.7 <= found["ci_high"])
+    print(f"few large weights: coverage {np.mean(hits):.3f}")
+    assert np.mean(hits) > LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / n_tables)
+
+
 def test_in_simulated_losses_both_methods_find_the_visitors():
     """120 times eight hours in which four browsers in ten block tracking, whatever the device: intervals cover."""
     changes = {"clock.hours": 8, "traffic.visitors_per_day": 12_000, "intent.target_conversion": 0.1}
