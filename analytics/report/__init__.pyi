@@ -5,6 +5,7 @@ from .measurement import (
     count_cells as count_cells,
     measured_counts as measured_counts,
     measured_sentences as measured_sentences,
+    people_of as people_of,
 )
 from .render import analysis_report as analysis_report, write_report as write_report
 from .trust import TrustCheck as TrustCheck, trust_checks as trust_checks

@@ -16,6 +16,7 @@ from analytics.intent.estimators import ESTIMATE_SCHEMA
 from analytics.intent.findings import term_name
 from analytics.intent.random_intercept import RandomIntercept
 from analytics.logit.design import INTERCEPT
+from analytics.report.trust import suspects_matter
 from analytics.settings import EstimatorName
 from analytics.statistics.measurement_loss import (
     Estimated,
@@ -133,10 +134,20 @@ def _counts(analysis: Analysis, true: Mapping[str, float]) -> Iterator[tuple[Any
             yield quantity, truth.get(quantity), seen[quantity], method, *value, *[None] * (5 - len(value))
 
 
+def people_of(analysis: Analysis) -> Analysis:
+    """The analysis without visitors at the pace of bots, where they matter; a few are not worth a second one.
+
+    Bots are no visitors of whom some were lost: with weights each would count for several.
+
+    Args:
+        analysis: The analysis.
+    """
+    return analysis.without_suspected_bots if suspects_matter(analysis) else analysis
+
+
 def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None, ...]]]:
     """Estimate, interval and bounds of each quantity by each method that can be used."""
-    # Bots are no visitors of whom some were lost: with weights each would count for several.
-    people, level = analysis.without_suspected_bots, analysis.statistics.level
+    people, level = people_of(analysis), analysis.statistics.level
     rates, seen = analysis.settings.loss_rates or {}, people.segments().row(0, named=True)
     n_unseen = people.n_unseen_requesters
     n_requesters = seen["converted"] + n_unseen
@@ -164,7 +175,7 @@ def _estimates(analysis: Analysis) -> dict[str, dict[Method, tuple[float | None,
 
 
 def _remarks(analysis: Analysis) -> Iterator[str]:
-    if analysis.without_suspected_bots is not analysis:
+    if people_of(analysis) is not analysis:
         n = analysis.n_suspected_bots
         yield f"{count(n)} of the visitors seen view pages at the pace of bots, and are in no estimate of these counts"
     yield from _unused_rates(analysis)

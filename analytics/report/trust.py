@@ -78,6 +78,12 @@ def trust_checks(analysis: Analysis, counts: Counts | None = None) -> list[Trust
     return [*_of_events(counts), *_of_visitors(analysis), *_of_model(analysis)]
 
 
+def suspects_matter(analysis: Analysis) -> bool:
+    """Whether there are so many visitors at the pace of bots that they change counts and coefficients."""
+    n_visitors = int(analysis.segments()["visitors"].item())
+    return analysis.n_suspected_bots > max(_FEW, _MOST_SUSPECTS * n_visitors)
+
+
 def _of_events(counts: Counts | None) -> Iterator[TrustCheck]:
     if counts is None or not counts.received:
         return
@@ -122,7 +128,7 @@ def _of_visitors(analysis: Analysis) -> Iterator[TrustCheck]:
         n_suspects = analysis.n_suspected_bots
         yield TrustCheck(
             "visitors at a human pace",
-            n_suspects <= max(_FEW, _MOST_SUSPECTS * n_visitors),
+            not suspects_matter(analysis),
             f"{n_suspects:,} of {n_visitors:,} visitors view pages at the pace of bots",
             "exclude them: analytics.find_bots: true",
         )

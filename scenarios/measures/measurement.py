@@ -36,9 +36,9 @@ def _check(reference: Reference, _: Parts) -> None:
 
 
 def _read(quantity: str, reference: Reference, run: RunView) -> float:
-    from analytics.report.measurement import measured_counts  # noqa: PLC0415 - what only counts does not wait for it
+    from analytics.report.measurement import measured_counts, people_of  # noqa: PLC0415 - what only counts does not wait for it
 
-    method, people = _method(reference), run.analysis.without_suspected_bots
+    method, people = _method(reference), people_of(run.analysis)
     rows = measured_counts(run.analysis, {}).filter(quantity=quantity, method=method)
     if rows.is_empty() and _all_seen(people, method):
         return require_value(people.segments()[quantity][0], f"{reference.text}: nobody was seen")
