@@ -7,6 +7,7 @@ from made_up_visits import visits_of
 
 from analytics.intent.model import IntentModel
 from analytics.intent.weighted import weighted_coefficients
+from analytics.report.measurement import measured_counts
 from analytics.statistics.measurement_loss import captured_twice, rate_of_all, weighted_rate, weighted_total
 from scenarios.scenario import Scenario
 
@@ -126,3 +127,18 @@ def test_in_simulated_losses_both_methods_find_the_visitors():
     shares = {method: float(np.mean(each)) for method, each in hits.items()}
     print(f"simulated hours: coverage of {n_days}: {shares}")
     assert all(share >= LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / n_days) for share in shares.values())
+
+
+@pytest.mark.parametrize("name", ["ad-blocker-heavy", "european-privacy"])
+def test_where_requesters_are_lost_more_often_weights_and_bounds_hold(name: str):
+    """Users of desktops, and Europeans, request more and are lost: what requests alone suggest is too much at times."""
+    scenario, n_days, hits = Scenario.load(name), 40, {"weights": 0, "capture-recapture": 0, "bounds": 0}
+    for replication in range(n_days):
+        run = scenario.run(seed=23, replication=replication)
+        rows = measured_counts(run.analysis, run.true_counts).filter(quantity="visitors").to_dicts()
+        for row in rows:
+            hits[row["method"]] += row["estimated_low"] <= row["true"] <= row["estimated_high"]
+            hits["bounds"] += (row["bound_low"] or np.inf) <= row["true"] <= (row["bound_high"] or 0.0)
+    print(f"{name}: of {n_days} {hits}")
+    least = LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / n_days)
+    assert min(hits["weights"], hits["bounds"]) >= least * n_days
