@@ -22,4 +22,5 @@ from .reading import (
 from .recognition import description as description, shown as shown
 from .row_validation import usable_events as usable_events
 from .strict_json import MAX_EVENT_BYTES as MAX_EVENT_BYTES
+from .tables import parquet_tables as parquet_tables, whole_batches as whole_batches
 from .warehouse import unfold as unfold, warehouse_tables as warehouse_tables

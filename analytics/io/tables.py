@@ -107,8 +107,37 @@ def parquet_tables(path: Path, n_rows: int) -> Iterator[pl.DataFrame]:
     Args:
         path: The file.
         n_rows: Rows in a batch.
+
+    Raises:
+        EventFileError: It is damaged.
     """
-    yield from pl.scan_parquet(path, glob=False).collect_batches(chunk_size=n_rows, maintain_order=True)
+    yield from whole_batches(pl.scan_parquet(path, glob=False), n_rows, path)
+
+
+def whole_batches(table: pl.LazyFrame, n_rows: int, name: object = "the tables") -> Iterator[pl.DataFrame]:
+    """Read a table in batches, to its end or with an error.
+
+    Polars loses the failure of a thread that reads a damaged file, and just ends; so the rows are compared with those
+    that the footers of the files state.
+
+    Args:
+        table: A scan of Parquet files.
+        n_rows: Rows in a batch.
+        name: What they are, for messages.
+
+    Raises:
+        EventFileError: A file is damaged: fewer rows could be read than it has.
+    """
+    n_read = 0
+    try:
+        for batch in table.collect_batches(chunk_size=n_rows, maintain_order=True):
+            n_read += batch.height
+            yield batch
+        n_stated = int(table.select(pl.len()).collect().item())
+    except pl.exceptions.PanicException as error:
+        raise EventFileError(f"{name}: cannot be read after {n_read:,} rows: the file is damaged") from error
+    if n_read != n_stated:
+        raise EventFileError(f"{name}: only {n_read:,} of {n_stated:,} rows can be read: the file is damaged")
 
 
 class TableReading:

@@ -17,6 +17,7 @@ from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import unconverted
 from analytics.io.row_validation import usable_events
+from analytics.io.tables import whole_batches
 from analytics.sources.source import Source, replaced, unreadable
 
 # Bytes at the end of a file by which it is recognised: Parquet's metadata are there.
@@ -66,8 +67,8 @@ class ParquetFile(Source):
             if not columns:
                 raise EventFileError(f"{self._path}: has none of the columns of the event table")
             rest = table.select(columns).slice(begin)
-            yield from rest.collect_batches(chunk_size=self._n_rows, maintain_order=True)
-        except (OSError, pl.exceptions.PolarsError) as error:
+            yield from whole_batches(rest, self._n_rows, self._path)
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise unreadable(self._path, error) from error
 
     def _checksum(self) -> int:

@@ -58,7 +58,7 @@ class Source(ABC):
         """Release what the source holds open."""
 
 
-def unreadable(what: object, error: Exception) -> AnalyticsError:
+def unreadable(what: object, error: BaseException) -> AnalyticsError:
     """The error for a source that cannot be read.
 
     Args:

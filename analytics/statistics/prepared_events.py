@@ -19,6 +19,7 @@ from analytics.events.clocks import without_impossible
 from analytics.events.enrichment import enrich
 from analytics.events.pages import with_pages
 from analytics.events.tracking_plan import UTC_MS
+from analytics.io.tables import whole_batches
 from analytics.sessions.bots import tag_bots
 from analytics.sessions.partitions import ANALYSED_COLUMNS, NOT_ANALYSED, PART, PartsByPerson
 from analytics.sessions.persons import Persons
@@ -299,7 +300,7 @@ class PreparedParts:
         parts = PartsByPerson.of(events, self._n_parts, columns=columns, stitch=self._settings.stitch)
         with TemporaryDirectory(dir=self._folder) as cut:
             # In batches: to filter each part would read all events as often as there are parts.
-            for place, batch in enumerate(_batches(events)):
+            for place, batch in enumerate(whole_batches(events, _ROWS_AT_ONCE)):
                 of_batch = parts.numbered(batch.lazy()).collect().partition_by(PART, as_dict=True, include_key=False)
                 for (number,), some in of_batch.items():
                     write_part(some, Path(cut) / f"{number:04}-{place:06}.parquet")
@@ -345,19 +346,3 @@ def prepared(
     if isinstance(events, EventsInParts):
         return PreparedParts(events, settings, arm_shares)
     return PreparedEvents(events, settings, arm_shares)
-
-
-def _batches(events: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """All events in batches, in their order.
-
-    Raises:
-        AnalyticsError: A file has fewer events than it says.
-    """
-    n_read = 0
-    for batch in events.collect_batches(chunk_size=_ROWS_AT_ONCE, lazy=True):
-        n_read += batch.height
-        yield batch
-    # Polars loses the failure of a thread that reads a damaged file, and stops there.
-    n_events = events.select(pl.len()).collect().item()
-    if n_read < n_events:
-        raise AnalyticsError(f"only {n_read:,} of {n_events:,} events could be read; a file of them is damaged")

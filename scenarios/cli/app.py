@@ -61,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = copy_context().run(_run, words, signals)
     except KeyboardInterrupt:
         status = _report("interrupted", _INTERRUPTED)
+    except BaseException as error:
+        # A panic of Polars is no Exception. By its name: Polars would have to be imported for its type.
+        if type(error).__name__ != "PanicException":
+            raise
+        reason = str(error).partition("\n")[0]
+        status = _report(f"a file cannot be read: it is damaged ({reason})", _INPUT_WRONG)
     sys.exit(status)
 
 

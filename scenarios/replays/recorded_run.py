@@ -12,9 +12,12 @@ from typing import Final, Literal
 
 import polars as pl
 
+from analytics.errors import EventFileError
 from analytics.events.event_time import event_times
 from analytics.io.batch_decoding import flatten_lines
 from analytics.io.ndjson import encode
+from analytics.io.tables import parquet_tables
+from scenarios.errors import InputError
 from scenarios.files.run_folder import RunFolder
 
 ReplayOrder = Literal["arrival", "event-time"]
@@ -88,11 +91,14 @@ def _ms(moment: datetime) -> int:
 
 
 def _from_parquet(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:
-    for events in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=_AT_ONCE, maintain_order=True):
-        browsers = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
-        # JSON escapes line breaks within values, so each line is one event.
-        lines = encode(events).splitlines()
-        yield from map(RecordedLine, _moments(events, order), lines, browsers)
+    try:
+        for events in parquet_tables(file, _AT_ONCE):
+            browsers = events.select(pl.coalesce("anonymous_id", "user_id")).to_series()
+            # JSON escapes line breaks within values, so each line is one event.
+            lines = encode(events).splitlines()
+            yield from map(RecordedLine, _moments(events, order), lines, browsers)
+    except EventFileError as error:
+        raise InputError(str(error)) from None
 
 
 def _from_ndjson(file: Path, order: ReplayOrder) -> Iterator[RecordedLine]:

@@ -222,5 +222,5 @@ def test_a_file_that_is_read_in_short_is_an_error(monkeypatch: pytest.MonkeyPatc
     table, settings = foreign(1), AnalyticsSettings()
     batches = [table[:300], table[300:-1]]
     monkeypatch.setattr(pl.LazyFrame, "collect_batches", lambda *_, **__: iter(batches))
-    with pytest.raises(AnalyticsError, match=rf"only {table.height - 1:,} of {table.height:,} events could be read"):
+    with pytest.raises(AnalyticsError, match=rf"only {table.height - 1:,} of {table.height:,} rows can be read"):
         _ = Analysis(EventsInParts(lambda: [table.lazy()], 2), settings).n_events
