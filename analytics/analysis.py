@@ -66,12 +66,11 @@ class Analysis(AnalysedEvents):
         super().__init__(prepared(events, settings, arm_shares), settings)
         self.why_truth_unknown = why_truth_unknown
         self._truth = truth
-        self._observed_from = observed_from
-        self._observed_until = observed_until
+        self._observed_from, self._observed_until = observed_from, observed_until
         self._conversion_unit: ConversionUnit = conversion_unit
         self._window = window
         self._cuts: dict[tuple[str, ...], pl.DataFrame] = {}
-        self._estimates: dict[str, pl.DataFrame | AnalyticsError] = {}
+        self._estimates: dict[str, pl.DataFrame | str] = {}
         self._others: dict[str, Analysis] = {}
         self._anew = partial(
             Analysis,
@@ -126,9 +125,8 @@ class Analysis(AnalysedEvents):
         """What a report asks of the statistics."""
         for by in ("", *PICKED_SEGMENTS):
             yield dimensions_of(by or None), True
-        for by in dict.fromkeys(
-            ("", *REPORTED_SEGMENTS, *self.settings.segments, ":".join(self.settings.loss_rates or ()))
-        ):
+        own = *self.settings.segments, ":".join(self.settings.loss_rates or ())
+        for by in dict.fromkeys(("", *REPORTED_SEGMENTS, *own)):
             yield dimensions_of(by.split(":") if by else None), False
 
     @property
@@ -190,9 +188,7 @@ class Analysis(AnalysedEvents):
     def _n_in_several_arms(self) -> int:
         """Visits of visitors in several arms of an experiment."""
         several = self.experiments.in_several_arms["visitor"]
-        if several.is_empty():
-            return 0
-        return self._visits.count(pl.col("anonymous_id").is_in(several.implode()))
+        return 0 if several.is_empty() else self._visits.count(pl.col("anonymous_id").is_in(several.implode()))
 
     def _in_one_arm(self, table: pl.DataFrame, visitor: pl.Expr) -> pl.DataFrame:
         several = self.experiments.in_several_arms["visitor"]
@@ -229,16 +225,18 @@ class Analysis(AnalysedEvents):
         Raises:
             IntentModelError: There is no such estimator, or it cannot be used here; the message says why.
         """
-        if estimator not in self._estimates:
+        known = self._estimates.get(estimator)
+        # The reason why there are none is kept too, and not the error, whose traceback would keep the analysis alive.
+        if isinstance(known, str):
+            raise IntentModelError(known)
+        if known is None:
             try:
-                self._estimates[estimator] = models.estimated_by(estimator, self, self._weights)
+                known = models.estimated_by(estimator, self, self._weights)
             except AnalyticsError as error:
-                # Kept too: a study asks for many numbers of an estimator that has none.
-                self._estimates[estimator] = error
-        kept = self._estimates[estimator]
-        if isinstance(kept, AnalyticsError):
-            raise kept
-        return kept
+                self._estimates[estimator] = str(error)
+                raise
+            self._estimates[estimator] = known
+        return known
 
     def with_estimator(self, estimator: Estimator) -> Analysis:
         """The analysis of the same events with another estimator of the intent model."""
@@ -249,13 +247,14 @@ class Analysis(AnalysedEvents):
         settings = self.settings.model_copy(update=changes)
         if settings == self.settings:
             return self
-        return self._others.setdefault(str(changes), self._anew(settings))
+        if (key := str(changes)) not in self._others:
+            self._others[key] = self._anew(settings)
+        return self._others[key]
 
     def _weights(self) -> pl.Series | None:
         """How many visits each visit of the model stands for; None where no loss rates are known."""
-        if self.settings.loss_rates is None:
-            return None
-        return self._visits.weights(logit.eligible_visits(self._visits_in_one_arm, []))
+        known = self.settings.loss_rates is not None
+        return self._visits.weights(logit.eligible_visits(self._visits_in_one_arm, [])) if known else None
 
     @cached_property
     def session_length(self) -> models.SessionLengthComparison | None:

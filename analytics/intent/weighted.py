@@ -12,7 +12,7 @@ from analytics.intent.fit_context import FitContext
 from analytics.logit.fit import quantile, two_sided
 from analytics.logit.likelihood import maximise
 from analytics.logit.matrix import Floats
-from analytics.logit.robust import MIN_CLUSTERS, effective_clusters, sums_by_cluster
+from analytics.logit.robust import MIN_CLUSTERS, effective_clusters, squared_scores
 
 
 def weighted_coefficients(basis: FitContext, weights: Floats, level: float) -> pl.DataFrame:
@@ -52,7 +52,7 @@ def weighted_coefficients(basis: FitContext, weights: Floats, level: float) -> p
     if n_clusters < MIN_CLUSTERS:
         raise IntentModelError(f"weights: {n_clusters} accounts are too few for standard errors")
     residuals = weights * (design.outcome - top.design.by_visit(top.p_request))
-    squares = sum(scores.T @ scores for scores in sums_by_cluster(top.design, residuals, clusters))
+    squares = squared_scores(top.design, residuals, clusters)
     covariance = top.scaling.covariance(top.inverse @ squares @ top.inverse * n_clusters / (n_clusters - 1))
     b, errors = top.scaling.coefficients(top.coefficients), np.sqrt(np.diag(covariance))
     effective = effective_clusters(top.inverse, top.design, top.p_request, clusters, top.scaling.back, weights=weights)

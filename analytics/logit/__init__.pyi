@@ -35,6 +35,7 @@ from .robust import (
     MIN_CLUSTERS as MIN_CLUSTERS,
     effective_clusters as effective_clusters,
     jackknife_errors as jackknife_errors,
+    squared_scores as squared_scores,
     sums_by_cluster as sums_by_cluster,
 )
 from .scaling import Scaling as Scaling

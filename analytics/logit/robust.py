@@ -100,12 +100,23 @@ def cluster_robust(inverse: Floats, design: Design, p: Floats, clusters: Integer
         clusters: Number of each visit's cluster, from 0.
     """
     n_clusters, n, n_terms = int(clusters.max()) + 1, len(design.outcome), len(design.terms)
-    residuals = design.outcome - design.by_visit(p)
-    squares = np.zeros((n_terms, n_terms))
-    for scores in sums_by_cluster(design, residuals, clusters):
-        squares += scores.T @ scores
+    squares = squared_scores(design, design.outcome - design.by_visit(p), clusters)
     correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - n_terms)
     return np.asarray(inverse @ squares @ inverse * correction)
+
+
+def squared_scores(design: Design, residuals: Floats, clusters: Integers) -> Floats:
+    """Return the sum over clusters of the outer product of each one's score: the middle of the sandwich, terms × terms.
+
+    Args:
+        design: Design matrix and outcomes.
+        residuals: Residual of each visit, times its weight in a weighted fit.
+        clusters: Number of each visit's cluster, from 0.
+    """
+    squares = np.zeros((len(design.terms), len(design.terms)))
+    for scores in sums_by_cluster(design, residuals, clusters):
+        squares += scores.T @ scores
+    return squares
 
 
 def bias_reduced(

@@ -7,5 +7,9 @@ from .measurement import (
     measured_sentences as measured_sentences,
     people_of as people_of,
 )
-from .render import analysis_report as analysis_report, write_report as write_report
+from .render import (
+    analysis_report as analysis_report,
+    result_tables as result_tables,
+    write_report as write_report,
+)
 from .trust import TrustCheck as TrustCheck, trust_checks as trust_checks

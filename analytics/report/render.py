@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
 from analytics.report.data import ReportData, SalesDesk, SimulatedTruth
-from analytics.report.measurement import measurement
+from analytics.report.measurement import measured_counts, measurement
 from analytics.report.trust import trust_checks
+from analytics.store.counts import Counts
 from analytics.store.intake import JudgedEvents
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def render_report(data: ReportData) -> str:
@@ -108,6 +108,20 @@ def analysis_report(
         measurement=measurement(analysis, truth.counts),
         faults=truth.faults,
     )
+
+
+def result_tables(
+    analysis: Analysis, counts: Counts, true_counts: Mapping[str, float] | None = None
+) -> dict[str, pl.DataFrame]:
+    """The tables of a folder of results by name: those of the analysis, the checks of trust, and what was lost.
+
+    Args:
+        analysis: The analysis.
+        counts: What has become of the events.
+        true_counts: What happened, of a simulation.
+    """
+    checks = pl.DataFrame(map(asdict, trust_checks(analysis, counts)))
+    return {**analysis.tables(), "measurement": measured_counts(analysis, true_counts or {}), "trust_checks": checks}
 
 
 def _of_model(analysis: Analysis) -> dict[str, Any]:

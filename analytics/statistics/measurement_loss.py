@@ -148,9 +148,7 @@ def weighted_rate(counts: pl.DataFrame, level: float) -> Estimated:
     rate = float((weight * y).sum()) / total
     # Of n visitors, y have the residual 1 − rate, and the others −rate.
     variance = float((weight**2 * (y * (1 - rate) ** 2 + (n - y) * rate**2)).sum()) / total**2
-    effective = rate * (1 - rate) / variance if variance else total**2 / float((weight**2 * n).sum())
-    low, high = wilson_interval(rate * effective, effective, level)
-    return Estimated(rate, float(low), float(high))
+    return _of_effective(rate, variance, total**2 / float((weight**2 * n).sum()), level)
 
 
 def expected_unseen(counts: pl.DataFrame) -> float:
@@ -183,9 +181,7 @@ def rate_of_all(n_requests: int, visitors: Estimated, level: float) -> Estimated
     total, rate = visitors.value, min(n_requests / visitors.value, 1.0)
     relative = (visitors.high - total) / _quantile(level) / total
     variance = rate * (1 - rate) / total + (rate * relative) ** 2
-    effective = rate * (1 - rate) / variance if variance else total
-    low, high = wilson_interval(rate * effective, effective, level)
-    return Estimated(rate, float(low), float(high))
+    return _of_effective(rate, variance, total, level)
 
 
 def captured_twice(n_seen: int, n_both: int, n_requests_only: int, level: float) -> tuple[Estimated, Estimated] | None:
@@ -221,6 +217,20 @@ def captured_twice(n_seen: int, n_both: int, n_requests_only: int, level: float)
         Estimated(value, known + unseen / factor, known + unseen * factor),
         Estimated(known + neither, known + neither / DEPENDENCE, known + neither * DEPENDENCE),
     )
+
+
+def _of_effective(rate: float, variance: float, n_without: float, level: float) -> Estimated:
+    """A rate with Wilson's interval for the number of visitors of which a plain rate would have the same variance.
+
+    Args:
+        rate: The rate.
+        variance: Its variance.
+        n_without: That number where the variance is 0, as of a rate of 0.
+        level: Confidence level, between 0 and 1.
+    """
+    effective = rate * (1 - rate) / variance if variance else n_without
+    low, high = wilson_interval(rate * effective, effective, level)
+    return Estimated(rate, float(low), float(high))
 
 
 def _quantile(level: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
@@ -81,7 +82,7 @@ class AnalysedRun(ABC):
     def true_counts(self) -> Mapping[str, float]:
         """What happened, whether it was seen or not: ``visitors``, ``visits``, ``demo_requests`` and more."""
 
-    @property
+    @cached_property
     def measurement(self) -> Measurement:
         """What happened, what was seen, and what is estimated from it.
 

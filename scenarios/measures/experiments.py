@@ -33,10 +33,10 @@ def _check(reference: Reference, parts: Parts) -> None:
 
 
 def _read(reference: Reference, run: RunView) -> float:
-    (experiment, _, arm), number = _arguments(reference)[0].partition("="), _arguments(reference)[1]
-    values: list[float | None] = run.analysis.experiments.effects.filter(experiment=experiment, arm=arm)[
-        number
-    ].to_list()
+    named, number = _arguments(reference)
+    experiment, _, arm = named.partition("=")
+    effects = run.analysis.experiments.effects.filter(experiment=experiment, arm=arm)
+    values: list[float | None] = effects[number].to_list()
     return require_value(values[0] if values else None, f"{reference.text}: the events do not show it")
 
 

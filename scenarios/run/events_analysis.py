@@ -152,9 +152,7 @@ class EventsAnalysis:
         """
         with new_folder(folder) as working:
             write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
-            checks = pl.DataFrame(map(asdict, report.trust_checks(self.analysis, self.store.counts)))
-            tables = {"measurement": measurement(self.analysis).counts, "trust_checks": checks}
-            write_tables(working / "statistics", {**self.analysis.tables(), **tables})
+            write_tables(working / "statistics", report.result_tables(self.analysis, self.store.counts))
             write_json(working / "model.json", model_data(self.analysis))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
             # What is not known of pages is said beside the funnel.

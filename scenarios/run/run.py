@@ -314,9 +314,7 @@ def write_results(
     write_tables(folder / "statistics", {"sales": _summary(run.sales.summary), "sales_by_region": run.sales.by_region})
     if analyse:
         announce("Analysing" if run.n_parts == 1 else f"Analysing in {run.n_parts} parts")
-        checks = pl.DataFrame(map(asdict, report.trust_checks(run.analysis, run.store.counts)))
-        tables = {"measurement": run.measurement.counts, "trust_checks": checks}
-        write_tables(folder / "statistics", {**run.analysis.tables(), **tables})
+        write_tables(folder / "statistics", report.result_tables(run.analysis, run.store.counts, run.true_counts))
         write_json(folder / "model.json", model_data(run.analysis))
         announce("Writing the report")
         _write_report(folder / "report.html", run)

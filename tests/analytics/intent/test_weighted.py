@@ -137,6 +137,6 @@ def test_unknown_losses_and_estimators_are_said():
     ],
 )
 def test_loss_rates_that_cannot_be_are_refused(rates: dict[str, dict[str, float]], message: str):
-    """Whoever is never seen at all cannot be weighed; a dimension must be one of the visitor."""
+    """A visitor who is never seen at all cannot be weighed; a dimension must be one of the visitor."""
     with pytest.raises(ValueError, match=message):
         AnalyticsSettings(loss_rates=rates)

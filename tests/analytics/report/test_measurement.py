@@ -1,4 +1,4 @@
-"""Claims about what was seen beside what happened: where it is told, what it says, and several estimators."""
+"""Claims about what was seen beside what happened: where it stands, what it says, and several estimators."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_without_losses_there_is_nothing_to_tell():
 
 
 def test_real_events_have_no_truth_and_no_weights(lossy: Run):
-    """Only requests without a visit tell of losses; with loss rates of the settings, weights do too."""
+    """Only requests without a visit show losses; with loss rates of the settings, weights do too."""
     found = measurement(Analysis(lambda: lossy.events, AnalyticsSettings()))
     assert found.counts["true"].null_count() == found.counts.height
     assert found.counts["method"].drop_nulls().unique().to_list() == ["capture-recapture"]
