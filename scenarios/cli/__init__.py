@@ -1,9 +1,9 @@
 """The command line ``funnelsim``: one module for each group of commands, and what they print.
 
 Modules, in reading order: ``app`` (the entry point), ``commands`` (the table of commands), ``options`` (shared
-options and completion), ``output`` (standard output and messages), ``tables`` and ``progress`` (what Rich draws);
+options and completion), ``output`` (standard output and messages), ``progress`` (a bar on a terminal);
 ``scenario_files``, ``runs``, ``models``, ``studies``, ``stores``, ``replays``, ``diagnosis`` (the commands);
-``run_text``, ``study_text``, ``power_text``, ``store_text`` (their results as text); ``shutdown`` (interruptions).
+:mod:`scenarios.cli.text` (their results as text, ``text``); ``shutdown`` (interruptions).
 
 The commands are public names of this package, so each is imported when it is called.
 """

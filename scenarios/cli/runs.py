@@ -30,7 +30,7 @@ from scenarios.cli.options import (
 )
 from scenarios.cli.output import Output, is_quiet
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.run_text import analysis_results, analysis_summary, component_text, invalid_events, run_summary
+from scenarios.cli.text.runs import analysis_results, analysis_summary, component_text, invalid_events, run_summary
 from scenarios.component_check import check_component as check
 from scenarios.config.loading import load, parse
 from scenarios.config.pages_file import with_mapping

@@ -26,9 +26,9 @@ from scenarios.cli.options import (
     TableType,
 )
 from scenarios.cli.output import Output, say
-from scenarios.cli.run_text import invalid_events
 from scenarios.cli.runs import chosen_settings
-from scenarios.cli.store_text import ingest_text, stats_data, stats_text
+from scenarios.cli.text.runs import invalid_events
+from scenarios.cli.text.stores import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 

@@ -21,9 +21,9 @@ from scenarios.cli.options import (
     complete_study,
 )
 from scenarios.cli.output import Output, notify
-from scenarios.cli.power_text import experiment_power_text, power_text, warm_up_text
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.study_text import comparison_text, study_text
+from scenarios.cli.text.power import experiment_power_text, power_text, warm_up_text
+from scenarios.cli.text.studies import comparison_text, study_text
 from scenarios.comparison import compare_scenarios, differing_parts
 from scenarios.config.description import resolved_intercept
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scenarios.cli.study_text import study_text
+from scenarios.cli.text.studies import study_text
 from scenarios.scenario import Scenario
 from scenarios.study import Study
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, Ended
 
-from scenarios.cli.run_text import run_summary
+from scenarios.cli.text.runs import run_summary
 from scenarios.scenario import Scenario
 
 CLAIMS = {

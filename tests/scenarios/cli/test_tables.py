@@ -11,7 +11,7 @@ import pytest
 
 from scenarios.cli.output import QUIET
 from scenarios.cli.progress import progress_bar
-from scenarios.cli.tables import Page, alert, table
+from scenarios.cli.text.tables import Page, alert, table
 
 PAGE = Page(
     ["[bold]a[/] <b> :smile:", "", table([("[red]x", "1,000")], ("name", "n")), table([("y", "2")]), alert("  warning")]

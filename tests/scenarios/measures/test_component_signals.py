@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from scenarios.cli.run_text import run_summary
+from scenarios.cli.text.runs import run_summary
 from scenarios.errors import ScenarioError, UndefinedMeasureError
 from scenarios.measures.truth import known_truth
 from scenarios.power import sample_size

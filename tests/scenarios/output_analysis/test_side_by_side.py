@@ -8,7 +8,7 @@ import pytest
 from made_up_studies import results_of
 from pages import Page
 
-from scenarios.cli.study_text import study_text
+from scenarios.cli.text.studies import study_text
 from scenarios.errors import ScenarioError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.side_by_side import bias_by_point, bias_cells

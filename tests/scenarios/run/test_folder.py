@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from scenarios.cli.run_text import run_summary
+from scenarios.cli.text.runs import run_summary
 from scenarios.errors import OutputError
 from scenarios.files import versions as memory
 from scenarios.files.atomic_folder import new_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analytics.html.numbers import decimal, percent
-from scenarios.cli.tables import Parts, page, table
+from scenarios.cli.text.tables import Parts, page, table
 from scenarios.power import ExperimentPower, SampleSize
 from scenarios.warm_up import WarmUp
 

@@ -25,7 +25,7 @@ from analytics.report.measurement import (
 from analytics.report.trust import TrustCheck, trust_checks
 from analytics.statistics.experiments.arms import ExperimentArms
 from analytics.store.counts import Counts
-from scenarios.cli.tables import Parts, alert, funnel_line, page, table
+from scenarios.cli.text.tables import Parts, alert, funnel_line, page, table
 from scenarios.component_check import ComponentCheck
 from scenarios.config.description import resolved_intercept
 from scenarios.measures.claims import ClaimResult

@@ -19,8 +19,8 @@ from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.event_names import renamed
 from analytics.store.counts import Counts
-from scenarios.cli.run_text import totals_text
-from scenarios.cli.tables import Parts, alert, funnel_line, page, table
+from scenarios.cli.text.runs import totals_text
+from scenarios.cli.text.tables import Parts, alert, funnel_line, page, table
 
 _MOST_ROWS: Final = 25
 """Segments that are printed, about a screen; the rest is summed in one row."""

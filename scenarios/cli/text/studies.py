@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from scenarios.cli.tables import Parts, alert, digits, page, shortened, table
+from scenarios.cli.text.tables import Parts, alert, digits, page, shortened, table
 from scenarios.errors import InputError
 from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.sensitivity import index_remarks, ranked_indices
