@@ -22,6 +22,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -118,3 +119,19 @@ class StoreWriteError(StoreError, OSError):
             f"{path}: cannot be written: {error.strerror or error}. All that was acknowledged is safe; make room, or "
             "mend the folder, and go on from there"
         )
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something in a folder that is not what was written.
+
+    Args:
+        path: The file.
+        what: Description of the damage, such as ``is damaged at byte 1,024: its checksum differs``.
+    """
+
+    path: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
