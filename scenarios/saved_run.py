@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.analysis import Analysis
-from analytics.durable.dead_letter_file import dead_letters_of
+from analytics.durable.dead_letter_lines import dead_letters_of
 from analytics.events.dead_letters import DeadLetter
 from analytics.renaming import OldNameWarning
 from analytics.store.event_store import EventStore

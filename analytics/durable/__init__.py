@@ -2,7 +2,8 @@
 
 Modules, in reading order: ``opening`` (open or create one), ``durable_store`` (the store), ``journal``, ``records``
 and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` (the state at one moment),
-``recovery`` (from both to the state before), ``dead_letter_file``, ``archive`` (hours that left the window),
+``recovery`` (from both to the state before), ``side_file`` and ``dead_letter_lines`` (dead letters and late events),
+``archive`` (hours that left the window),
 ``backfill`` (history in any order), ``files`` (safe writes and the lock), ``settings``.
 """
 

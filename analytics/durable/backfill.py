@@ -24,7 +24,7 @@ import polars as pl
 
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.files import writing
-from analytics.durable.records import batch_payload, read_batch
+from analytics.durable.records import BatchRecord, batch_payload, read_batch
 from analytics.errors import StoreError, StoreWriteError
 from analytics.events.times import moment
 from analytics.events.tracking_plan import EVENT_SCHEMA
@@ -108,14 +108,14 @@ class Backfill:
         if events.frame.height:
             self._sorter.add(events.frame)
         if events.dead_letters:
-            payload = batch_payload(Flattened(EVENT_SCHEMA.to_frame(), events.dead_letters), None, None)
+            payload = batch_payload(BatchRecord(Flattened(EVENT_SCHEMA.to_frame(), events.dead_letters)))
             self._letters.write(_LENGTH.pack(len(payload)) + payload)
 
     def _parts(self) -> Iterator[Flattened]:
         yield from self._sorter.parts()
         self._letters.seek(0)
         while length := self._letters.read(_LENGTH.size):
-            yield read_batch(self._letters.read(_LENGTH.unpack(length)[0]))[0]
+            yield read_batch(self._letters.read(_LENGTH.unpack(length)[0])).events
 
     @property
     def _name(self) -> str:

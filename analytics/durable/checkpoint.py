@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from analytics.durable.files import put_file
 from analytics.durable.journal_file import FORMAT, refuse_newer
 from analytics.durable.records import read_table, table_bytes
+from analytics.durable.side_file import SideFileState
 from analytics.errors import StoreCorruptError
 
 CHECKPOINT_FILE: Final = "checkpoint.json"
@@ -58,8 +59,8 @@ class Checkpoint(BaseModel):
         offsets: How far each source had been read.
         parts: Files with the accepted events of the window.
         redeliveries: File with the redeliveries, if there are any; under its old name ``repeats`` in the file.
-        dead_letters_end: Length of the file of dead letters, in bytes.
-        dead_letters_tail: Where the dead letters begin in it that were in memory, in bytes.
+        dead_letters: The files of dead letters.
+        late: The files of late events.
     """
 
     model_config = _FROZEN
@@ -71,8 +72,17 @@ class Checkpoint(BaseModel):
     offsets: dict[str, Mapping[str, int]]
     parts: tuple[Part, ...] = ()
     redeliveries: Part | None = Field(default=None, alias="repeats")
-    dead_letters_end: int = 0
-    dead_letters_tail: int = 0
+    dead_letters: SideFileState = SideFileState()
+    late: SideFileState = SideFileState()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_1(cls, data: object) -> object:
+        """The fields of format 1 under their present names."""
+        if isinstance(data, dict) and "dead_letters_end" in data:
+            data = dict(data)
+            data["dead_letters"] = {"end": data.pop("dead_letters_end"), "tail": data.pop("dead_letters_tail")}
+        return data
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -23,20 +23,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics.durable.archive import archive_hour
-from analytics.durable.checkpoint import Checkpoint, Part, read_part, write_checkpoint, write_part
-from analytics.durable.dead_letter_file import DeadLetterFile
-from analytics.durable.files import StoreLock, remove_file, writing
+from analytics.durable.checkpoint import Checkpoint, Part, read_checkpoint, read_part, write_checkpoint, write_part
+from analytics.durable.files import StoreLock, make_folder, put_file, remove_file, writing
 from analytics.durable.journal import Journal
-from analytics.durable.records import RecordKind, batch_payload, moment_payload
-from analytics.durable.recovery import Recovery, StorePaths, recover
+from analytics.durable.journal_file import FORMAT
+from analytics.durable.records import BatchRecord, RecordKind, batch_payload, moment_payload
+from analytics.durable.recovery import Recovery, SideFiles, StorePaths, recover
 from analytics.durable.settings import StoreSettings
+from analytics.durable.side_file import Keeping, SideFile, SideFileState
 from analytics.errors import StoreError, StoreWriteError
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By
-from analytics.events.times import epoch_ms, moment, moment_ms
+from analytics.events.times import HOUR_MS, epoch_ms, moment, moment_ms
 from analytics.io.flatten import Flattened
+from analytics.io.ndjson import encode
 from analytics.io.position import SourcePosition
 from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts, StoreCounters
@@ -70,10 +75,17 @@ class DurableStore(EventIntake):
     def __init__(self, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings, lock: StoreLock) -> None:
         # Accepted events since the last checkpoint.
         self._pending: list[pl.DataFrame] = []
+        keeping = Keeping(settings.max_dead_letters, round(settings.side_files_mib * _MIB))
+        self._files = SideFiles(
+            SideFile(paths.dead_letters, checkpoint.dead_letters, keeping),
+            SideFile(paths.late, checkpoint.late, keeping),
+            newly_late=[],
+        )
         self._store = EventStore(
             checkpoint.window_hours,
             checkpoint.skew_seconds,
             on_accept=self._pending.append,
+            on_late=self._keep_late,
             on_evict=partial(archive_hour, paths.archive),
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
@@ -88,12 +100,6 @@ class DurableStore(EventIntake):
         self._is_whole = False
         self._lock = lock
         self._journal = Journal(paths.journal, settings.fsync)
-        self._letters = DeadLetterFile(
-            paths.dead_letters,
-            checkpoint.dead_letters_tail,
-            checkpoint.dead_letters_end,
-            settings.max_dead_letters,
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +123,7 @@ class DurableStore(EventIntake):
         *,
         arrived_at: datetime | None = None,
         file: Path | None = None,
+        again: bool = False,
     ) -> Counts:
         """Take a flattened batch; see :meth:`analytics.store.intake.EventIntake.append_flattened`.
 
@@ -132,9 +139,9 @@ class DurableStore(EventIntake):
         # The journal holds milliseconds: judged by more, the batch might get other verdicts when it is replayed.
         arrived_ms = None if arrived_at is None else moment_ms("arrived_at", arrived_at)
         arrived_at = None if arrived_ms is None else moment(arrived_ms)
-        self._write_record(RecordKind.BATCH, batch_payload(batch, position, arrived_ms))
-        self._letters.add(batch.dead_letters, position)
-        counts = self._store.append_flattened(batch, position, arrived_at=arrived_at, file=file)
+        self._write_record(RecordKind.BATCH, batch_payload(BatchRecord(batch, position, arrived_at, again)))
+        counts = self._store.append_flattened(batch, position, arrived_at=arrived_at, file=file, again=again)
+        self._files.add(batch.dead_letters, position)
         self._is_whole = True
         return counts
 
@@ -210,18 +217,23 @@ class DurableStore(EventIntake):
             StoreWriteError: It cannot be written. The last checkpoint and the journal are as before.
         """
         self._refuse_if_broken()
+        if self._journal.last_number != self._checkpoint.number:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self, **side_files: SideFileState) -> None:
+        self._refuse_another_writer()
         number = self._journal.last_number
-        if number == self._checkpoint.number:
-            return
         self._journal.sync()
-        self._sync_dead_letters()
+        self._sync_side_files()
         with writing(self._paths.folder):
-            checkpoint = self._next_checkpoint(number)
+            checkpoint = self._next_checkpoint(number).model_copy(update=side_files)
             write_checkpoint(self._paths.folder, checkpoint)
         # From here on the journal must be a new one: records that came after a gap would be refused.
         self._is_whole = False
         self._checkpoint = checkpoint
         self._pending.clear()
+        self._files.dead_letters.settle(checkpoint.dead_letters)
+        self._files.late.settle(checkpoint.late)
         self._journal.begin(number)
         self._remove_unneeded_parts()
         self._is_whole = True
@@ -242,7 +254,8 @@ class DurableStore(EventIntake):
         """Release the folder without a checkpoint, as the death of the process would."""
         self._is_whole = False
         self._journal.close()
-        self._letters.close()
+        for file in self._files.both:
+            file.close()
         self._lock.release()
 
     def recover(self) -> None:
@@ -252,13 +265,24 @@ class DurableStore(EventIntake):
             StoreError: The files cannot be read, or not be written to.
         """
         covered = self._checkpoint.number
-        self.recovery, last = recover(self._store, self._checkpoint, self._paths, self._letters)
-        if last is None:
+        self.recovery, last = recover(self._store, self._checkpoint, self._paths, self._files)
+        # The last segment is older than the checkpoint if the process died between the two.
+        number = max(covered, last.records[-1].number if last and last.records else 0)
+        if last is not None and last.doubtful:
+            with writing(self._paths.damaged):
+                make_folder(self._paths.damaged)
+                put_file(self._paths.damaged / f"{last.path.stem}-{last.end}.journal", last.doubtful)
+        if last is not None and last.version == FORMAT:
+            self._journal.resume(last, number)
+            self._remove_unneeded_parts()
+        elif number == covered:
             self._journal.begin(covered)
+            self._remove_unneeded_parts()
         else:
-            # The last segment is older than the checkpoint if the process died between the two.
-            self._journal.resume(last, max(covered, last.records[-1].number if last.records else 0))
-        self._remove_unneeded_parts()
+            # A segment of an earlier format gets no more records.
+            self._journal.last_number = number
+            self._is_whole = True
+            self.checkpoint()
         self._is_whole = True
 
     def _write_record(self, kind: RecordKind, payload: bytes) -> None:
@@ -276,6 +300,24 @@ class DurableStore(EventIntake):
                 f"{self._paths.folder}: the store is closed, or a write to it was interrupted; open it again to "
                 "continue. All that was acknowledged is safe"
             )
+
+    def _refuse_another_writer(self) -> None:
+        """Stop before another writer's files are overwritten, however it came past the lock."""
+        self._is_whole = False
+        self._lock.check()
+        found = read_checkpoint(self._paths.folder)
+        if found is None or found.number != self._checkpoint.number:
+            raise StoreError(
+                f"{self._paths.folder}: another process has written to this store; this one writes nothing more. What "
+                "it acknowledged since its last checkpoint is lost to the store: read the sources again"
+            )
+        self._is_whole = True
+
+    def _keep_late(self, events: pl.DataFrame, lateness_ms: NDArray[np.int64]) -> None:
+        """Make letters of late events, for the file that keeps them."""
+        for raw, ms in zip(encode(events).splitlines(), lateness_ms.tolist(), strict=True):
+            detail = f"{ms / HOUR_MS:,.1f} hours behind the stream"
+            self._files.newly_late.append(DeadLetter(raw, DeadLetterReason.LATE, detail))
 
     @property
     def _n_pending(self) -> int:
@@ -298,16 +340,17 @@ class DurableStore(EventIntake):
             self._write_record(RecordKind.REPORT, b"")
             self._is_whole = True
 
-    def _sync_dead_letters(self) -> None:
+    def _sync_side_files(self) -> None:
         # After a failed flush the system may have dropped the bytes: only the journal can write them again.
         self._is_whole = False
-        self._letters.sync()
+        for file in self._files.both:
+            file.sync()
         self._is_whole = True
 
     def _next_checkpoint(self, number: int) -> Checkpoint:
         """Write the parts that a checkpoint up to this record needs, and return it."""
         parts = self._write_parts(f"{number:020}.arrow")
-        snapshot = self._store.snapshot()
+        snapshot, stream_ms = self._store.snapshot(), self._held().stream_ms or 0
         return self._checkpoint.model_copy(
             update={
                 "number": number,
@@ -315,8 +358,8 @@ class DurableStore(EventIntake):
                 "offsets": snapshot.offsets,
                 "parts": parts,
                 "redeliveries": self._write_redeliveries(f"{number:020}.repeats.arrow", snapshot.redeliveries),
-                "dead_letters_end": self._letters.end,
-                "dead_letters_tail": self._letters.tail,
+                "dead_letters": self._files.dead_letters.next_state(stream_ms),
+                "late": self._files.late.next_state(stream_ms),
             }
         )
 

@@ -6,6 +6,7 @@ Every change to the files that matter is a call of :mod:`os`, so that a test can
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,19 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from analytics.errors import StoreLockedError, StoreWriteError
+from analytics.errors import StoreError, StoreLockedError, StoreWriteError
+
+if sys.platform != "win32":
+    import fcntl
+
+
+PRIVATE: Final = 0o600
+"""Permissions of a store's files: events name persons, so only their owner reads them."""
+
+NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+"""Flag of :func:`os.open` by which a link in place of a file is an error (not on Windows)."""
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 @contextmanager
@@ -56,7 +69,12 @@ def put_file(path: Path, data: bytes) -> None:
         OSError: It cannot be written. The file of that name is as it was before.
     """
     new = path.with_name(f".{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        descriptor = os.open(new, _NEW, PRIVATE)
+    except FileExistsError:
+        # A crash has left it, or somebody has put a link there, which must not be followed.
+        remove_file(new)
+        descriptor = os.open(new, _NEW, PRIVATE)
     try:
         write_all(descriptor, data)
         os.fsync(descriptor)
@@ -80,7 +98,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, so that a crash does not undo it."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        os.mkdir(folder)  # noqa: PTH102 - see the module's docstring
+        os.mkdir(folder, 0o700)  # noqa: PTH102 - see the module's docstring
         sync_folder(folder.parent)
 
 
@@ -103,6 +121,8 @@ It is not the locked file itself, whose content other processes cannot read on W
 class StoreLock:
     """A lock on a folder. The system releases it when the process ends, however it ends.
 
+    The folder itself is locked, as nobody deletes that by mistake, and a file in it, for systems that lock no folders.
+
     Args:
         folder: The store's folder, which exists.
 
@@ -112,14 +132,18 @@ class StoreLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor = -1
         # Without the soft fallback: a mere marker file would outlive the death of its process. Not per thread: the
         # thread that closes a store may be another than the one that opened it.
-        self._lock = FileLock(folder / LOCK_FILE, mode=0o644, thread_local=False, fallback_to_soft=False)
-        writer = folder / WRITER_FILE
+        self._lock = FileLock(folder / LOCK_FILE, mode=PRIVATE, thread_local=False, fallback_to_soft=False)
         try:
+            self._lock_folder()
             self._lock.acquire(blocking=False)
-            writer.write_text(f"{os.getpid()}\n", encoding="ascii")
-        except Timeout as error:
+            self._write_process()
+        except (Timeout, BlockingIOError) as error:
+            self.release()
+            writer = folder / WRITER_FILE
             process = (writer.read_text(encoding="ascii").strip() if writer.exists() else "") or "unknown"
             raise StoreLockedError(
                 f"{folder}: process {process} writes to this store, and only one may; stop it first, or give another "
@@ -129,6 +153,41 @@ class StoreLock:
             self.release()
             raise StoreWriteError(folder, error) from error
 
+    def check(self) -> None:
+        """Make sure that the folder is still the one that was locked.
+
+        Raises:
+            StoreError: It was removed or replaced.
+        """
+        try:
+            is_same = self._descriptor < 0 or os.path.samestat(os.fstat(self._descriptor), self._folder.stat())
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise StoreError(f"{self._folder}: the folder was removed or replaced while this store was open")
+
     def release(self) -> None:
         """Let other processes have it."""
         self._lock.release()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _lock_folder(self) -> None:
+        if sys.platform == "win32":
+            return
+        self._descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some network file systems lock files only.
+            if isinstance(error, BlockingIOError):
+                raise
+
+    def _write_process(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_FOLLOW
+        descriptor = os.open(self._folder / WRITER_FILE, flags, PRIVATE)
+        try:
+            write_all(descriptor, b"%d\n" % os.getpid())
+        finally:
+            os.close(descriptor)

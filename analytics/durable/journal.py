@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from analytics.durable.files import put_file, remove_file, write_all, writing
+from analytics.durable.files import NO_FOLLOW, put_file, remove_file, write_all, writing
 from analytics.durable.journal_file import FILE_HEADER, Record, Segment, packed, segments
 from analytics.durable.settings import Fsync
 from analytics.errors import StoreWriteError
@@ -29,7 +29,7 @@ class Journal:
         self._descriptor = -1
         self._path = folder
         self._end = 0
-        self._is_dirty = False
+        self._n_synced = 0
         # The thread that flushes uses the same file.
         self._lock = threading.Lock()
         self._fault: OSError | None = None
@@ -63,6 +63,7 @@ class Journal:
             # On the disk before a new record is: else a power cut could bring the old tail back.
             os.ftruncate(self._descriptor, segment.end)
             os.fsync(self._descriptor)
+        self._n_synced = segment.end
         self.last_number = last_number
 
     def begin(self, after: int) -> None:
@@ -77,7 +78,7 @@ class Journal:
             # The new segment first: after a crash in between, the old one is there and its records are skipped.
             put_file(path, FILE_HEADER)
             self._open(path, len(FILE_HEADER))
-            self._is_dirty = False
+            self._n_synced = self._end
             for segment in old:
                 remove_file(segment)
         self.last_number = after
@@ -89,9 +90,9 @@ class Journal:
             StoreWriteError: It cannot be written, and is not in the journal. After a failed flush the journal takes no
                 more records.
         """
-        record = packed(Record(self.last_number + 1, kind, payload))
         with self._lock:
             self._refuse_after_a_fault()
+            record = packed(Record(self.last_number + 1, kind, payload, self._n_synced))
             try:
                 write_all(self._descriptor, record)
             except OSError as error:
@@ -101,10 +102,9 @@ class Journal:
                 # Interrupted half-way: only a reader of the file can find out whether the record is whole.
                 self._fault = InterruptedError("interrupted")
                 raise
-            self._is_dirty = True
+            self._end += len(record)
             if self._fsync == "always":
                 self._sync()
-        self._end += len(record)
         self.last_number += 1
 
     def sync(self) -> None:
@@ -126,7 +126,7 @@ class Journal:
                 self._descriptor = -1
 
     def _open(self, path: Path, end: int) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | NO_FOLLOW)
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._path, self._end = descriptor, path, end
@@ -139,7 +139,7 @@ class Journal:
             self._fault = error
 
     def _sync(self) -> None:
-        if not self._is_dirty:
+        if self._n_synced == self._end:
             return
         try:
             os.fsync(self._descriptor)
@@ -147,7 +147,7 @@ class Journal:
             # The system may have dropped the pages it could not write: a second fsync would succeed and mean nothing.
             self._fault = error
             raise StoreWriteError(self._path, error) from error
-        self._is_dirty = False
+        self._n_synced = self._end
 
     def _sync_regularly(self, interval_s: float) -> None:
         while not self._closing.wait(interval_s):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from struct import Struct
@@ -18,7 +19,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.events.times import moment
+from analytics.events.times import moment, moment_ms
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
@@ -36,26 +37,41 @@ _LENGTH: Final = Struct("<I")
 _MOMENT: Final = Struct("<q")
 
 
-def batch_payload(batch: Flattened, position: SourcePosition | None, arrived_ms: int | None) -> bytes:
-    """Bytes of a batch.
+@dataclass(frozen=True, eq=False)
+class BatchRecord:
+    """A batch as it came in.
 
     Args:
-        batch: The events and dead letters.
+        events: The events and dead letters.
         position: Position of its source after it, if the source can be resumed.
-        arrived_ms: When it arrived, in epoch milliseconds, if the stream is live.
+        arrived_at: When it arrived, if the stream is live.
+        again: Whether its events came before, and could not be used then.
     """
+
+    events: Flattened
+    position: SourcePosition | None = None
+    arrived_at: datetime | None = None
+    again: bool = False
+
+
+def batch_payload(record: BatchRecord) -> bytes:
+    """Bytes of a batch."""
+    batch, position = record.events, record.position
     letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]
     at = None if position is None else [position.source, dict(position.offset)]
     if at and position and position.others:
         at.append({name: dict(offset) for name, offset in position.others.items()})
+    arrived_ms = None if record.arrived_at is None else moment_ms("arrived_at", record.arrived_at)
     facts = {"position": at, "arrived_ms": arrived_ms, "dead_letters": letters, "ignored_times": batch.ignored_times}
+    if record.again:
+        facts["again"] = True
     header = json.dumps(facts).encode()
     raws = (letter.raw for letter in batch.dead_letters)
     return b"".join((_LENGTH.pack(len(header)), header, *raws, table_bytes(batch.frame)))
 
 
-def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None, datetime | None]:
-    """Read a batch, its position and its arrival; the inverse of :func:`batch_payload`."""
+def read_batch(payload: bytes) -> BatchRecord:
+    """Read a batch; the inverse of :func:`batch_payload`."""
     begin = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
     header = json.loads(payload[_LENGTH.size : begin])
     letters = []
@@ -68,7 +84,8 @@ def read_batch(payload: bytes) -> tuple[Flattened, SourcePosition | None, dateti
     arrived_at = None if arrived_ms is None else moment(arrived_ms)
     # Journals of earlier versions have no ignored times.
     ignored = Counter(header.get("ignored_times", {}))
-    return Flattened(events, tuple(letters), ignored), _position(header["position"]), arrived_at
+    flat = Flattened(events, tuple(letters), ignored)
+    return BatchRecord(flat, _position(header["position"]), arrived_at, header.get("again", False))
 
 
 def moment_payload(ms: int) -> bytes:

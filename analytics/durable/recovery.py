@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
-from analytics.durable.dead_letter_file import DeadLetterFile, read_dead_letters
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
+from analytics.durable.side_file import SideFile, remembered_letters
 from analytics.errors import StoreCorruptError, StoreFormatError
+from analytics.events.dead_letters import DeadLetter
 from analytics.events.enrichment import OwnNames
 from analytics.events.times import moment
+from analytics.io.position import SourcePosition
 from analytics.store.deliveries import REDELIVERIES_SCHEMA
 from analytics.store.event_store import EventStore
 from analytics.store.snapshot import StoreSnapshot
@@ -30,6 +33,9 @@ class StorePaths:
         archive: Folder of the hours that have left the window.
         spill: Folder of temporary files, which do not outlive the process.
         dead_letters: File of the events that could not be used.
+        late: File of the late events.
+        damaged: Folder of what was cut off the journal.
+        archive_sums: File with the checksums of the archive's files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,6 +45,9 @@ class StorePaths:
         self.archive: Final = folder / "archive"
         self.spill: Final = folder / "passing"
         self.dead_letters: Final = folder / "dead_letters.ndjson"
+        self.late: Final = folder / "late.ndjson"
+        self.damaged: Final = folder / "damaged"
+        self.archive_sums: Final = folder / "archive.ndjson"
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,14 @@ class Recovery:
         n_records: Records replayed.
         n_events: Events in them.
         n_bytes_cut: Length of the torn tail that was cut off the journal; it was never acknowledged.
+        n_bytes_doubtful: Length of what was cut off it from a hole on that a power cut may have made; it is kept in the
+            folder ``damaged``, as it may have been acknowledged.
     """
 
     n_records: int = 0
     n_events: int = 0
     n_bytes_cut: int = 0
+    n_bytes_doubtful: int = 0
 
     def __str__(self) -> str:
         if not self.n_records and not self.n_bytes_cut:
@@ -63,13 +75,55 @@ class Recovery:
         )
         return f"{done}; torn tail cut off: {_counted(self.n_bytes_cut, 'byte')}" if self.n_bytes_cut else done
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings for a reader of the counts."""
+        if not self.n_bytes_doubtful:
+            return ()
+        warning = (
+            f"the journal is damaged after its last whole record: the events in {self.n_bytes_doubtful:,} bytes are "
+            "not in the store. A power cut does this to what was not yet on the disk, and sources are read again from "
+            "there; `funnelsim recover` takes in what is whole of it"
+        )
+        return (warning,)
+
 
 def _counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
+@dataclass(frozen=True)
+class SideFiles:
+    """What a store could not use, as files beside it.
+
+    Args:
+        dead_letters: Events that could not be used.
+        late: Events that came too late.
+        newly_late: Late events of the batch that was judged last, which the store puts here.
+    """
+
+    dead_letters: SideFile
+    late: SideFile
+    newly_late: list[DeadLetter]
+
+    @property
+    def both(self) -> tuple[SideFile, SideFile]:
+        """Both files."""
+        return self.dead_letters, self.late
+
+    def add(self, dead_letters: Sequence[DeadLetter], position: SourcePosition | None) -> None:
+        """Add the dead letters of a batch, and the late events that were found in it.
+
+        Raises:
+            StoreWriteError: They cannot be written.
+        """
+        self.dead_letters.add(dead_letters, position)
+        late, self.newly_late[:] = tuple(self.newly_late), ()
+        self.late.add(late, position)
+
+
 def recover(
-    store: EventStore, checkpoint: Checkpoint, paths: StorePaths, letters: DeadLetterFile | None = None
+    store: EventStore, checkpoint: Checkpoint, paths: StorePaths, files: SideFiles | None = None
 ) -> tuple[Recovery, Segment | None]:
     """Bring a new store to the state of the one in a folder. All files are read and checked before anything changes.
 
@@ -77,8 +131,8 @@ def recover(
         store: The new store.
         checkpoint: The last checkpoint in the folder.
         paths: Where the files are.
-        letters: The file of dead letters, if the folder is opened for writing; it is cut back to the checkpoint, and
-            gets the dead letters since then again.
+        files: Dead letters and late events, if the folder is opened for writing; they are cut back to the checkpoint,
+            and get those since then again.
 
     Returns:
         What was replayed, and the last segment of the journal.
@@ -89,16 +143,22 @@ def recover(
     """
     found = [read_segment(path) for path in segments(paths.journal)]
     records = list(records_after(found, checkpoint.number))
-    store.restore(_snapshot(checkpoint, paths))
-    if letters is not None:
+    store.restore(snapshot_of(checkpoint, paths))
+    if files is not None:
         # The replay adds what is cut off again.
-        letters.cut()
-    n_events = sum(_replay(record, store, letters) for record in records)
+        for file in files.both:
+            file.cut()
+    n_events = sum(replay(record, store, files) for record in records)
     last = found[-1] if found else None
-    return Recovery(len(records), n_events, last.n_torn if last else 0), last
+    return Recovery(len(records), n_events, *((last.n_torn, len(last.doubtful)) if last else ())), last
 
 
-def _snapshot(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:
+def snapshot_of(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:
+    """The state of a store at a checkpoint.
+
+    Raises:
+        StoreCorruptError: A file of the window is not what was written; raised where its events are read.
+    """
     redeliveries = REDELIVERIES_SCHEMA.to_frame()
     if checkpoint.redeliveries is not None:
         redeliveries = read_part(paths.window, checkpoint.redeliveries).select(REDELIVERIES_SCHEMA.names())
@@ -107,12 +167,12 @@ def _snapshot(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:
         redeliveries=redeliveries,
         # Read one at a time, so that a large window need not be in memory twice.
         events=(read_part(paths.window, part) for part in checkpoint.parts),
-        dead_letters=read_dead_letters(paths.dead_letters, checkpoint.dead_letters_tail, checkpoint.dead_letters_end),
+        dead_letters=remembered_letters(paths.dead_letters, checkpoint.dead_letters),
         offsets=checkpoint.offsets,
     )
 
 
-def _replay(record: Record, store: EventStore, letters: DeadLetterFile | None) -> int:
+def replay(record: Record, store: EventStore, files: SideFiles | None = None) -> int:
     """Apply a record of the journal again, and return the number of events in it."""
     if record.kind == RecordKind.MOMENT:
         store.advance_to(moment(read_moment(record.payload)))
@@ -121,11 +181,11 @@ def _replay(record: Record, store: EventStore, letters: DeadLetterFile | None) -
         # To report hours is what gives them their revisions.
         store.hourly()
         return 0
-    batch, position, arrived_at = read_batch(record.payload)
-    if letters is not None:
-        letters.add(batch.dead_letters, position)
-    store.append_flattened(batch, position, arrived_at=arrived_at)
-    return batch.n_received
+    batch = read_batch(record.payload)
+    store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again)
+    if files is not None:
+        files.add(batch.events.dead_letters, batch.position)
+    return batch.events.n_received
 
 
 def read_store(folder: str | Path, own: OwnNames | None = None) -> EventStore:
@@ -139,17 +199,24 @@ def read_store(folder: str | Path, own: OwnNames | None = None) -> EventStore:
         StoreFormatError: There is no store, or a newer version has written it.
         StoreCorruptError: A file is not what was written.
     """
+    return read_recovered(folder, own)[0]
+
+
+def read_recovered(folder: str | Path, own: OwnNames | None = None) -> tuple[EventStore, Recovery]:
+    """Read the store in a folder, as :func:`read_store` does, and say what was replayed."""
     folder = Path(folder)
     paths, checkpoint = StorePaths(folder), read_checkpoint(folder)
     while checkpoint is not None:
-        store = EventStore(checkpoint.window_hours, checkpoint.skew_seconds, own=own)
+        store, failure = EventStore(checkpoint.window_hours, checkpoint.skew_seconds, own=own), None
         try:
-            recover(store, checkpoint, paths)
-        except (StoreCorruptError, FileNotFoundError):
-            # The next checkpoint removes files that this one needs; without a next one the store is damaged.
-            before, checkpoint = checkpoint, read_checkpoint(folder)
-            if checkpoint is None or checkpoint.number == before.number:
-                raise
-        else:
-            return store
+            recovery, _ = recover(store, checkpoint, paths)
+        except (StoreCorruptError, FileNotFoundError) as error:
+            failure = error
+        # The next checkpoint removes files that this one needs, and the journal then begins after it: what was read
+        # before and after it must not be taken together. Without a next one the store is damaged.
+        before, checkpoint = checkpoint, read_checkpoint(folder)
+        if checkpoint is not None and checkpoint.number == before.number:
+            if failure is not None:
+                raise failure
+            return store, recovery
     raise StoreFormatError(f"{folder}: is not the folder of a store: there is no {CHECKPOINT_FILE} in it")

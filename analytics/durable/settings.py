@@ -22,7 +22,9 @@ class StoreSettings(BaseModel):
         window_hours: Hours in the window, the current one included; by default that of the store, or 24 for a new one.
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds; by default that of
             the store, or 60 for a new one.
-        max_dead_letters: Dead letters kept in memory; the file holds all.
+        max_dead_letters: Dead letters kept in memory.
+        side_files_mib: Most MiB of dead letters that the files hold, and of late events, roughly; the oldest are
+            removed first, and counted.
         fsync: When acknowledged batches are flushed to the disk.
         checkpoint_events: Accepted events after which a checkpoint is due.
         checkpoint_mib: Length of the journal after which a checkpoint is due, in MiB.
@@ -33,6 +35,7 @@ class StoreSettings(BaseModel):
     window_hours: int | None = Field(default=None, ge=1)
     skew_seconds: float | None = Field(default=None, ge=0)
     max_dead_letters: int = Field(default=1000, ge=0)
+    side_files_mib: float = Field(default=1024.0, gt=0)
     fsync: Fsync = "always"
     checkpoint_events: int = Field(default=200_000, ge=1)
     checkpoint_mib: float = Field(default=64.0, gt=0)

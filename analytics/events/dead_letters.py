@@ -13,7 +13,8 @@ class DeadLetterReason(StrEnum):
     the call. ``no_identity``: there is neither an anonymous nor a user id. ``bad_id``: an identifier is no text.
     ``id_too_long``: it has more than 100 characters. ``no_time``: nothing shows when it arrived. ``bad_time``: a time
     cannot be read, or is in no year from 2 to 9998. ``impossible_time``: it is far from the times of the other
-    events, so that a wrong clock must have set it.
+    events, so that a wrong clock must have set it. ``far_ahead``: it is so far ahead of the stream that all others
+    would be late; it waits until others confirm it. ``late`` is of late events where they are kept as letters are.
     """
 
     TOO_LARGE = "too_large"
@@ -28,6 +29,8 @@ class DeadLetterReason(StrEnum):
     NO_TIME = "no_time"
     BAD_TIME = "bad_time"
     IMPOSSIBLE_TIME = "impossible_time"
+    FAR_AHEAD = "far_ahead"
+    LATE = "late"
 
 
 @dataclass(frozen=True)

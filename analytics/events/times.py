@@ -10,6 +10,9 @@ from analytics.errors import AnalyticsError
 HOUR_MS: Final = 3_600_000
 """An hour, in milliseconds."""
 
+DAY_MS: Final = 24 * HOUR_MS
+"""A day, in milliseconds."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Moment 0 of all times in milliseconds."""
 

@@ -71,6 +71,8 @@ class StoreCounters:
         late_ms_sum: Sum of the late events' lateness, in milliseconds.
         late_ms_max: The largest of them.
         ignored_times: Times of usable events that could not be read, by their keys.
+        again: Events that were taken in again after they had been invalid or late, by verdict; ``counts`` has how they
+            were judged the first time.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -81,6 +83,7 @@ class StoreCounters:
     late_ms_sum: int = 0
     late_ms_max: int = 0
     ignored_times: Counter[str] = field(default_factory=Counter)
+    again: Counts = field(default_factory=Counts)
 
     def __add__(self, other: StoreCounters) -> StoreCounters:
         return StoreCounters(
@@ -91,6 +94,7 @@ class StoreCounters:
             self.late_ms_sum + other.late_ms_sum,
             max(self.late_ms_max, other.late_ms_max),
             self.ignored_times + other.ignored_times,
+            self.again + other.again,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class StoreCounters:
             "late_ms_max": self.late_ms_max,
             # Only if there are any: most stores have none, and their digests stay those of earlier versions.
             **({"ignored_times": dict(sorted(self.ignored_times.items()))} if self.ignored_times else {}),
+            **({"again": asdict(self.again)} if self.again.received else {}),
         }
 
     @classmethod
@@ -118,6 +123,7 @@ class StoreCounters:
             data["late_ms_sum"],
             data["late_ms_max"],
             Counter(data.get("ignored_times", {})),
+            Counts(**data.get("again", {})),
         )
 
     def count_late(self, lateness_ms: NDArray[np.int64]) -> None:

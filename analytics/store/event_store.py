@@ -75,6 +75,8 @@ class EventStore(EventIntake):
         window_hours: Hours in the window, the current one included.
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
         on_accept: Called with the accepted events of each batch, flat with their ``event_time``, if there are any.
+        on_late: Called with the late events of each batch, flat, if there are any, and how late each was, in
+            milliseconds; shape (events,).
         on_evict: Called with each hour that leaves the window with events in it, oldest first.
         max_dead_letters: Dead letters kept; all are counted.
         spill: A folder for the events of hours that are no longer the newest, so that memory holds little more than
@@ -99,6 +101,7 @@ class EventStore(EventIntake):
         skew_seconds: float = 60.0,
         *,
         on_accept: Callable[[pl.DataFrame], None] | None = None,
+        on_late: Callable[[pl.DataFrame, NDArray[np.int64]], None] | None = None,
         on_evict: Callable[[HourBucket], None] | None = None,
         max_dead_letters: int = 1000,
         spill: Path | None = None,
@@ -113,6 +116,7 @@ class EventStore(EventIntake):
         # Whole milliseconds, like event times, so that comparisons are exact.
         self._skew_ms = round(skew_seconds * 1000)
         self._on_accept = on_accept
+        self._on_late = on_late
         self._own = own
         self._hours = HourWindow(window_hours, on_evict, spill, own)
         self._seen = SeenIds()
@@ -126,6 +130,7 @@ class EventStore(EventIntake):
         *,
         arrived_at: datetime | None = None,
         file: Path | None = None,
+        again: bool = False,
     ) -> Counts:
         """Take a flattened batch; see :meth:`analytics.store.intake.EventIntake.append_flattened`.
 
@@ -136,9 +141,10 @@ class EventStore(EventIntake):
         if arrived_at is not None:
             moment_ms("arrived_at", arrived_at)
         self._keep_dead_letters(batch.dead_letters)
-        self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
+        if not again:
+            self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
         self._counters.ignored_times.update(batch.ignored_times)
-        return self._append(EventRows(batch.frame), len(batch.dead_letters), position, arrived_at, file)
+        return self._append(EventRows(batch.frame), len(batch.dead_letters), position, arrived_at, file, again=again)
 
     def append_rows(self, events: EventRows, *, file: Path | None = None) -> Counts:
         """Take events, in order of arrival, whose texts are made when somebody reads them; see :meth:`append`."""
@@ -151,12 +157,17 @@ class EventStore(EventIntake):
         position: SourcePosition | None,
         arrived_at: datetime | None,
         file: Path | None,
+        *,
+        again: bool = False,
     ) -> Counts:
         verdicts, stream_ms = np.empty(0, np.int8), None
         if len(events):
             verdicts, stream_ms = self._take(events, arrived_at, file)
         counts = Counts.of(len(events) + n_invalid, verdicts, n_invalid)
-        self._counters.counts += counts
+        if again:
+            self._counters.again += counts
+        else:
+            self._counters.counts += counts
         if position is not None:
             self.offsets.update({position.source: position.offset, **position.others})
         # Last of all: should it fail, the batch is in and counted.
@@ -201,7 +212,7 @@ class EventStore(EventIntake):
             or those that have left before, of its hour and those before it, when nobody was watching.
         """
         left, buckets = tuple(self._hours.left()), self._hours.buckets()
-        partial = partly_seen((*left, *buckets), self._hours.stream_ms, self.counts.accepted)
+        partial = partly_seen((*left, *buckets), self._hours.stream_ms, self.n_accepted)
         return hourly_table((*(left if evicted else ()), *buckets), partial)
 
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
@@ -350,7 +361,7 @@ class EventStore(EventIntake):
         stale = originals < floors
         verdicts[timely] = self._judge(batch, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
-        self._counters.count_late((stream - np.where(timely, originals, times))[verdicts == Verdict.LATE])
+        self._note_late(events, verdicts == Verdict.LATE, stream - np.where(timely, originals, times))
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, is_in_file = events.filter(accepted), hours[accepted], False
@@ -363,6 +374,11 @@ class EventStore(EventIntake):
         if self._on_accept is not None and len(events):
             self._on_accept(events.frame())
         return verdicts, int(stream[-1])
+
+    def _note_late(self, events: EventRows, is_late: NDArray[np.bool_], lateness_ms: NDArray[np.int64]) -> None:
+        self._counters.count_late(lateness_ms[is_late])
+        if self._on_late is not None and is_late.any():
+            self._on_late(events.filter(is_late).frame(), lateness_ms[is_late])
 
     def _judge(
         self,

@@ -41,6 +41,16 @@ class JudgedEvents(ABC):
         return self._counted().counts
 
     @property
+    def counts_again(self) -> Counts:
+        """What became of the events that were taken in again after they had been invalid or late."""
+        return self._counted().again
+
+    @property
+    def n_accepted(self) -> int:
+        """Accepted events, those that were taken in again included."""
+        return self.counts.accepted + self.counts_again.accepted
+
+    @property
     def n_future(self) -> int:
         """Events whose claimed time was impossible."""
         return self._counted().n_future
@@ -102,6 +112,7 @@ class EventIntake(JudgedEvents):
         *,
         arrived_at: datetime | None = None,
         file: Path | None = None,
+        again: bool = False,
     ) -> Counts:
         """Take a batch that :func:`analytics.io.flatten.flatten` or :mod:`analytics.io.ndjson` has made.
 
@@ -110,6 +121,7 @@ class EventIntake(JudgedEvents):
             position: Position of the batch's source after it, if the source can be resumed; see ``offsets``.
             arrived_at: When the batch arrived, as for :meth:`append`; the batch was flattened with it too.
             file: As for :meth:`append`.
+            again: Whether its events came before and could not be used then; they are counted apart.
         """
 
     def append(self, events: pl.DataFrame, *, arrived_at: datetime | None = None, file: Path | None = None) -> Counts:

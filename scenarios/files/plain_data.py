@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analytics.durable.dead_letter_file import dead_letter_entry
+from analytics.durable.dead_letter_lines import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from stores_on_disk import archived, batches, dead_letters_in, permanent_files, state_of
 
-from analytics.durable import dead_letter_file, files, journal
+from analytics.durable import files, journal, side_file
 from analytics.durable.files import StoreLock
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import read_store
@@ -33,7 +33,7 @@ from analytics.store.event_store import EventStore
 
 STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)
-WRITERS = (dead_letter_file, journal, files)
+WRITERS = (side_file, journal, files)
 CALLS = ("write", "fsync", "replace", "ftruncate", "unlink", "open", "mkdir")
 STEP = 60
 LATER = [pytest.param(first, marks=pytest.mark.validation) for first in range(2, STEP + 1)]

@@ -107,7 +107,7 @@ def test_a_torn_tail_is_cut_off_wherever_it_is_torn(tmp_path: Path) -> None:
 def test_damage_that_no_crash_does_is_refused(tmp_path: Path) -> None:
     """One flipped bit anywhere before the last record, or in any other file, and the store is not opened."""
     folder = tmp_path / "store"
-    store = filled(folder, n_batches=14)
+    store = filled(folder, SETTINGS.model_copy(update={"fsync": "always"}), n_batches=14)
     last = last_segment(folder).stat().st_size
     store.append_flattened(STREAM[14].events, STREAM[14].position)
     store.release()
@@ -139,7 +139,7 @@ def test_damage_that_no_crash_does_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_missed(tmp_path: Path) -> None:
-    """Without a part of the window, a file of the journal, or some dead letters, the store is not opened."""
+    """Without a part of the window or a file of the journal, the store is not opened."""
     folder = tmp_path / "store"
     filled(folder, n_batches=2).release()
     checkpoint = (folder / "checkpoint.json").read_bytes()
@@ -155,23 +155,42 @@ def test_missing_files_are_missed(tmp_path: Path) -> None:
     (folder / "checkpoint.json").write_bytes(checkpoint)
     with pytest.raises(StoreCorruptError, match="where 1 should be"):
         open_store(folder)
-    filled(tmp_path / "other").close()
-    (tmp_path / "other" / "dead_letters.ndjson").write_bytes(b"")
-    with pytest.raises(StoreCorruptError, match="lines may be read, not removed"):
-        open_store(tmp_path / "other", SETTINGS)
+
+
+@pytest.mark.parametrize("harm", ["emptied", "deleted", "damaged"])
+def test_dead_letters_never_keep_a_store_from_opening(tmp_path: Path, harm: str) -> None:
+    """Whatever becomes of their file, the store opens with all its counts, and adds the next letters to it."""
+    filled(tmp_path, n_batches=15).close()
+    file = tmp_path / "dead_letters.ndjson"
+    if harm == "damaged":
+        file.write_bytes(file.read_bytes().replace(b'"reason"', b'"seasoN"', 1).replace(b"not_json", b"\xff\xfe", 1))
+    elif harm == "emptied":
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+    n_before = len(read_store(tmp_path).dead_letters)
+    with open_store(tmp_path, SETTINGS) as store:
+        for batch in STREAM[15:]:
+            store.append_flattened(batch.events, batch.position)
+    with filled(tmp_path / "undisturbed") as expected:
+        assert store.counts == expected.counts
+        assert list(store.dead_letters)[-3:] == list(expected.dead_letters)[-3:]
+    assert n_before < 5
+    new = sum(len(batch.events.dead_letters) for batch in STREAM[15:])
+    assert len(file.read_bytes().splitlines()) >= new
 
 
 def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     """A checkpoint or a journal of a newer format is refused with advice, and not one byte is changed."""
     filled(tmp_path, n_batches=2).release()
     for file, newer in (
-        (tmp_path / "checkpoint.json", lambda data: json.dumps(json.loads(data) | {"format": 2}).encode()),
-        (last_segment(tmp_path), lambda data: data[:6] + b"\x02\x00" + data[8:]),
+        (tmp_path / "checkpoint.json", lambda data: json.dumps(json.loads(data) | {"format": 3}).encode()),
+        (last_segment(tmp_path), lambda data: data[:6] + b"\x03\x00" + data[8:]),
     ):
         before = file.read_bytes()
         file.write_bytes(newer(before))
         written = contents_of(tmp_path)
-        with pytest.raises(StoreFormatError, match=r"of format 2, and this funnelsim reads format 1.*Update funnelsim"):
+        with pytest.raises(StoreFormatError, match=r"of format 3, and this funnelsim reads format 2.*Update funnelsim"):
             open_store(tmp_path)
         assert contents_of(tmp_path) == written
         file.write_bytes(before)

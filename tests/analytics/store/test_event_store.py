@@ -187,7 +187,7 @@ def test_a_snapshot_has_the_whole_state():
     assert again._redeliveries.table().equals(store._redeliveries.table())
     # A new attribute must be restored too, and be named here.
     state = {"dead_letters", "offsets", "_hours", "_seen", "_redeliveries", "_counters"}
-    assert vars(store).keys() == state | {"_window_hours", "_skew_ms", "_on_accept", "_own"}
+    assert vars(store).keys() == state | {"_window_hours", "_skew_ms", "_on_accept", "_on_late", "_own"}
     state = {"stream_ms", "reports", "_events_of_hour"}
     assert vars(store._hours).keys() == state | {"_n_hours", "_on_evict", "_spill", "_counts", "_empty"}
 
