@@ -62,7 +62,7 @@ class Backfill:
         self._stop = stop
         self._stack = ExitStack()
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             place = self._stack.enter_context(TemporaryDirectory(prefix="backfill-", dir=folder))
             self._letters = self._stack.enter_context(TemporaryFile(dir=folder))  # noqa: SIM115 - closed with the stack
         self._sorter = HourSorter(Path(place), store.skew_ms)

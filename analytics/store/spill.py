@@ -31,7 +31,7 @@ class SpillFolder:
 
     def __init__(self, parent: Path) -> None:
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A unique name, so that several stores may share the parent folder.
             self._path = Path(tempfile.mkdtemp(prefix="store-", dir=parent))
         except OSError as error:
