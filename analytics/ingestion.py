@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +19,18 @@ from analytics.durable.backfill import BACKFILL, Backfill
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery
+from analytics.durable.reprocessing import AGAIN
 from analytics.durable.settings import StoreSettings
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.io.position import Offset, SourceBatch
+from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import EventFormat, event_files, located
 from analytics.io.recognition import description, shown
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
-from analytics.store.clock_guard import ClockGuard
+from analytics.store.clock_guard import ClockGuard, SteadyClock
 from analytics.store.counts import Counts
+from analytics.store.quarantine import Quarantine
 
 DEFAULT_BATCH: Final = 50_000
 """Events in a batch, by default."""
@@ -42,6 +44,10 @@ _ACKNOWLEDGE_S: Final = 2.0
 _MOST_HELD: Final = 100_000
 # Of these, how many show what the source looks like.
 _LOOKED_AT: Final = 10
+# Of no source: what waited was read long ago.
+_CONFIRMED: Final = SourcePosition(f"{AGAIN}confirmed", {})
+# A clock that is put right by less has not jumped.
+_NOTICED: Final = timedelta(minutes=1)
 
 Acknowledged = Callable[[SourceBatch, Counts], None]
 """Called with each batch, once it is safe, and the counts of its events."""
@@ -61,6 +67,9 @@ class Ingested:
         was_backfill: Whether the events were sorted first.
         empty: Files given by name of which no line or record has ever been read.
         sole_device: The only device with events in the window, where more events are late than are there.
+        counts_again: Counts of the events that were taken in again: they had been far ahead, and others confirmed them.
+        stream_time: Stream time of the store.
+        clock_jump: How far the system's clock has jumped meanwhile, where events are live.
     """
 
     counts: Counts
@@ -72,11 +81,15 @@ class Ingested:
     was_backfill: bool = False
     empty: tuple[str, ...] = ()
     sole_device: str | None = None
+    counts_again: Counts = field(default_factory=Counts)
+    stream_time: datetime | None = None
+    clock_jump: timedelta = timedelta()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the counts."""
-        return (*self._nothing_used(), *self._impossible_times(), *self._late_events())
+        of_times = (*self._impossible_times(), *self._far_ahead(), *self._clock_jumped())
+        return (*self.recovery.warnings, *self._nothing_used(), *of_times, *self._late_events())
 
     def _nothing_used(self) -> Iterator[str]:
         if not self.store_counts.received:
@@ -90,15 +103,35 @@ class Ingested:
         if n := self.invalid_by_reason.get(DeadLetterReason.IMPOSSIBLE_TIME, 0):
             yield f"{n:,} events have times far from all others: a wrong clock set them; they are in no figure"
 
+    def _far_ahead(self) -> Iterator[str]:
+        waiting = self.invalid_by_reason.get(DeadLetterReason.FAR_AHEAD, 0) - self.counts_again.received
+        if waiting > 0:
+            yield (
+                f"{waiting:,} events are so far ahead of all others that those would be late; they wait until others "
+                "confirm that time, or `funnelsim reprocess --from dead-letters` takes them as they are"
+            )
+
+    def _clock_jumped(self) -> Iterator[str]:
+        if self.clock_jump:
+            yield (
+                f"the clock of this system has jumped by {self.clock_jump.total_seconds() / 3600:,.1f} hours; events "
+                "arrived at the time that has passed since the start. Start again to go by the clock as it is now"
+            )
+
     def _late_events(self) -> Iterator[str]:
         n, n_usable = self.counts.late, self.counts.received - self.counts.invalid
         if not n or self.was_backfill:
             return
         ahead = f", where only {self.sole_device!r} has events: its clock may be ahead" if self.sole_device else ""
         yield (
-            f"{n:,} of {n_usable:,} events are late, as their hours had left the window{ahead}; if this is "
-            "history, ingest it into a new folder with --backfill"
+            f"{n:,} of {n_usable:,} events are late, as their hours had left the window{ahead}; they are kept in "
+            "late.ndjson. If this is history, ingest it into a new folder with --backfill"
         )
+        if self.stream_time is not None and n > n_usable / 2:
+            yield (
+                f"most of these events are late: stream time is {self.stream_time:%Y-%m-%d %H:%M}. If a wrong clock "
+                "moved it there, `funnelsim rewind` sets it back, and `funnelsim reprocess --from late` takes them in"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -106,6 +139,7 @@ class Ingested:
             **asdict(self.counts),
             "invalid_by_reason": {str(reason): n for reason, n in self.invalid_by_reason.items()},
             "warnings": list(self.warnings),
+            "again": asdict(self.counts_again),
             "store": asdict(self.store_counts),
             "recovery": asdict(self.recovery),
             "offsets": {name: dict(offset) for name, offset in self.offsets.items()},
@@ -161,7 +195,7 @@ def ingest(
         wrong = f"cannot be {'live' if live else 'followed'}"
         raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
     stop = stop or threading.Event()
-    clock = partial(datetime.now, UTC) if live else None
+    clock = SteadyClock(partial(datetime.now, UTC)) if live else None
     with ExitStack() as open_sources:
         opened = (open_source(file, n_events, stop.is_set, clock, form) for name in names for file in _files(name))
         sources = [open_sources.enter_context(closing(source)) for source in opened]
@@ -173,7 +207,9 @@ def ingest(
             else:
                 batches = _checked(_batches(sources, store, stop, follow=follow), store, is_one=len(sources) == 1)
             for batch in batches if follow else _usable(batches, sources, store.offsets, names):
-                counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
+                counts = store.append_flattened(
+                    batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again
+                )
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None:
                     acknowledged(batch, counts)
@@ -183,7 +219,9 @@ def ingest(
             acknowledger.acknowledge()
             # A backfill sorts events into files of its own, and has no offsets of its sources.
             empty = () if backfill or stop.is_set() else _unread(names, store.offsets)
-            return replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
+            jump = timedelta() if clock is None or abs(clock.jump) <= _NOTICED else clock.jump
+            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
+            return replace(done, empty=empty, clock_jump=jump)
 
 
 def _unread(names: Sequence[str], offsets: Mapping[str, Offset]) -> tuple[str, ...]:
@@ -193,15 +231,14 @@ def _unread(names: Sequence[str], offsets: Mapping[str, Offset]) -> tuple[str, .
 
 def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:
     """What a store has taken, and what of that since an earlier result."""
-    counts, invalid = store.counts, Counter(store.dead_letter_counts)
+    counts, again, invalid = store.counts, store.counts_again, Counter(store.dead_letter_counts)
     if before is not None:
-        earlier = asdict(before.store_counts)
-        counts = Counts(**{name: n - earlier[name] for name, n in asdict(counts).items()})
+        counts, again = counts - before.store_counts, again - before.counts_again
         invalid -= Counter(before.invalid_by_reason)
-    offsets = {name: offset for name, offset in store.offsets.items() if not name.startswith(BACKFILL)}
+    offsets = {name: offset for name, offset in store.offsets.items() if not name.startswith((BACKFILL, AGAIN))}
     device = _sole_device(store, counts.late)
     done = Ingested(counts, store.counts, store.recovery, offsets, was_stopped=False, invalid_by_reason=invalid)
-    return replace(done, sole_device=device)
+    return replace(done, sole_device=device, counts_again=again, stream_time=store.stream_time)
 
 
 def _sole_device(store: DurableStore, n_late: int) -> str | None:
@@ -234,10 +271,20 @@ def _batches(
 def _checked(batches: Iterator[SourceBatch], store: DurableStore, *, is_one: bool) -> Iterator[SourceBatch]:
     """Let no wrong clock move the window, and have dead letters say their source, where there are several."""
     guard = ClockGuard(store.stream_time, store.counts.accepted)
+    quarantine = Quarantine(store.stream_time, store.n_accepted, store.window_hours, store.dead_letters)
     for batch in batches:
         # Among several sources a number alone would not say which dead letter it is.
         events = batch.events if is_one else located(batch.events, batch.position.source)
-        yield replace(batch, events=guard.checked(events, batch.arrived_at))
+        events = guard.checked(events, batch.arrived_at)
+        if batch.arrived_at is not None:
+            yield replace(batch, events=events)
+            continue
+        before, events, after = quarantine.checked(events)
+        if before is not None:
+            yield SourceBatch(before, _CONFIRMED, again=True)
+        yield replace(batch, events=events)
+        if after is not None:
+            yield SourceBatch(after, _CONFIRMED, again=True)
 
 
 def _usable(

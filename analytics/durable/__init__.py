@@ -1,10 +1,10 @@
 """The event store in a folder: what it has acknowledged survives the death of the process.
 
 Modules, in reading order: ``opening`` (open or create one), ``durable_store`` (the store), ``journal``, ``records``
-and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` (the state at one moment),
-``recovery`` (from both to the state before), ``side_file`` and ``dead_letter_lines`` (dead letters and late events),
-``archive`` (hours that left the window),
-``backfill`` (history in any order), ``files`` (safe writes and the lock), ``settings``.
+and ``journal_file`` (what is written before it is acknowledged), ``checkpoint`` and ``window_files`` (the state at one
+moment), ``recovery`` (from both to the state before), ``side_file`` and ``dead_letter_lines`` (dead letters and late
+events), ``archive`` (hours that left the window), ``backfill`` (history in any order), ``reprocessing`` (what could not
+be used, once more), ``files`` (safe writes and the lock), ``settings``.
 """
 
 import lazy_loader

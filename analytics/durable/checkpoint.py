@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from analytics.durable.files import put_file
 from analytics.durable.journal_file import FORMAT, refuse_newer
-from analytics.durable.records import read_table, table_bytes
 from analytics.durable.side_file import SideFileState
 from analytics.errors import StoreCorruptError
 
@@ -116,35 +114,3 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return Checkpoint.model_validate_json(content)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise StoreCorruptError(path, "is not what was written") from error
-
-
-def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> Part:
-    """Write a part.
-
-    Args:
-        folder: Folder of the parts.
-        name: Name of the file.
-        table: Its content.
-        last_hour: The latest hour of its rows, in epoch milliseconds.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    data = table_bytes(table)
-    put_file(folder / name, data)
-    return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))
-
-
-def read_part(folder: Path, part: Part) -> pl.DataFrame:
-    """Read a part; columns of the tracking plan that are not in it are empty.
-
-    Raises:
-        StoreCorruptError: The file is not what was written.
-    """
-    path = folder / part.name
-    if not path.exists():
-        raise StoreCorruptError(path, "is missing")
-    data = path.read_bytes()
-    if zlib.crc32(data) != part.crc32:
-        raise StoreCorruptError(path, "is not what was written: its checksum differs")
-    return read_table(data)

@@ -15,27 +15,28 @@ Which file is written when, so that a crash between any two steps leaves everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from analytics.durable.archive import archive_hour
-from analytics.durable.checkpoint import Checkpoint, Part, read_checkpoint, read_part, write_checkpoint, write_part
-from analytics.durable.files import StoreLock, make_folder, put_file, remove_file, writing
+from analytics.durable.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from analytics.durable.files import StoreLock, make_folder, put_file, writing
 from analytics.durable.journal import Journal
 from analytics.durable.journal_file import FORMAT
 from analytics.durable.records import BatchRecord, RecordKind, batch_payload, moment_payload
 from analytics.durable.recovery import Recovery, SideFiles, StorePaths, recover
 from analytics.durable.settings import StoreSettings
-from analytics.durable.side_file import Keeping, SideFile, SideFileState
+from analytics.durable.side_file import Keeping, LeftBehind, SideFile
+from analytics.durable.window_files import WindowFiles
 from analytics.errors import StoreError, StoreWriteError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By
@@ -45,9 +46,7 @@ from analytics.io.ndjson import encode
 from analytics.io.position import SourcePosition
 from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts, StoreCounters
-from analytics.store.deliveries import event_hours
 from analytics.store.event_store import EventStore
-from analytics.store.hour import NO_TIMED_EVENTS
 from analytics.store.intake import EventIntake
 from analytics.store.window import HourWindow
 
@@ -100,6 +99,7 @@ class DurableStore(EventIntake):
         self._is_whole = False
         self._lock = lock
         self._journal = Journal(paths.journal, settings.fsync)
+        self._window_files = WindowFiles(paths.window, settings.checkpoint_events // 2)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +164,11 @@ class DurableStore(EventIntake):
         return round(self._checkpoint.skew_seconds * 1000)
 
     @property
+    def window_hours(self) -> int:
+        """Hours in the window, the current one included."""
+        return self._checkpoint.window_hours
+
+    @property
     def temporary_folder(self) -> Path:
         """A folder for temporary files, which is emptied when the store is opened again; it need not exist."""
         return self._paths.spill
@@ -220,13 +225,13 @@ class DurableStore(EventIntake):
         if self._journal.last_number != self._checkpoint.number:
             self._write_checkpoint()
 
-    def _write_checkpoint(self, **side_files: SideFileState) -> None:
+    def _write_checkpoint(self, changes: Mapping[LeftBehind, Mapping[str, Any]] = MappingProxyType({})) -> None:
         self._refuse_another_writer()
         number = self._journal.last_number
         self._journal.sync()
         self._sync_side_files()
         with writing(self._paths.folder):
-            checkpoint = self._next_checkpoint(number).model_copy(update=side_files)
+            checkpoint = self._next_checkpoint(number, changes)
             write_checkpoint(self._paths.folder, checkpoint)
         # From here on the journal must be a new one: records that came after a gap would be refused.
         self._is_whole = False
@@ -235,8 +240,26 @@ class DurableStore(EventIntake):
         self._files.dead_letters.settle(checkpoint.dead_letters)
         self._files.late.settle(checkpoint.late)
         self._journal.begin(number)
-        self._remove_unneeded_parts()
+        self._window_files.remove_unneeded(self._checkpoint)
         self._is_whole = True
+
+    def set_aside(self, kind: LeftBehind) -> None:
+        """Let the letters so far be an older file, so that those that come from now on are in another.
+
+        Args:
+            kind: Dead letters or late events.
+        """
+        self._refuse_if_broken()
+        self._write_checkpoint({kind: {"set_aside": True}})
+
+    def kept(self, kind: LeftBehind) -> tuple[Path, ...]:
+        """The older files of letters, oldest first."""
+        return self._files.of(kind).older
+
+    def remove_kept(self, kind: LeftBehind) -> None:
+        """Remove the older files of letters, whose events were taken in again."""
+        self._refuse_if_broken()
+        self._write_checkpoint({kind: {"without": frozenset(path.name for path in self.kept(kind))}})
 
     def close(self) -> None:
         """Make a checkpoint and release the folder.
@@ -274,10 +297,10 @@ class DurableStore(EventIntake):
                 put_file(self._paths.damaged / f"{last.path.stem}-{last.end}.journal", last.doubtful)
         if last is not None and last.version == FORMAT:
             self._journal.resume(last, number)
-            self._remove_unneeded_parts()
+            self._window_files.remove_unneeded(self._checkpoint)
         elif number == covered:
             self._journal.begin(covered)
-            self._remove_unneeded_parts()
+            self._window_files.remove_unneeded(self._checkpoint)
         else:
             # A segment of an earlier format gets no more records.
             self._journal.last_number = number
@@ -347,9 +370,10 @@ class DurableStore(EventIntake):
             file.sync()
         self._is_whole = True
 
-    def _next_checkpoint(self, number: int) -> Checkpoint:
+    def _next_checkpoint(self, number: int, changes: Mapping[LeftBehind, Mapping[str, Any]]) -> Checkpoint:
         """Write the parts that a checkpoint up to this record needs, and return it."""
-        parts = self._write_parts(f"{number:020}.arrow")
+        floor = 0 if self.window is None else epoch_ms(self.window[0])
+        parts = self._window_files.write(number, self._checkpoint.parts, self._pending, floor)
         snapshot, stream_ms = self._store.snapshot(), self._held().stream_ms or 0
         return self._checkpoint.model_copy(
             update={
@@ -357,38 +381,8 @@ class DurableStore(EventIntake):
                 "summary": snapshot.summary,
                 "offsets": snapshot.offsets,
                 "parts": parts,
-                "redeliveries": self._write_redeliveries(f"{number:020}.repeats.arrow", snapshot.redeliveries),
-                "dead_letters": self._files.dead_letters.next_state(stream_ms),
-                "late": self._files.late.next_state(stream_ms),
+                "redeliveries": self._window_files.write_redeliveries(number, snapshot.redeliveries),
+                "dead_letters": self._files.dead_letters.next_state(stream_ms, **changes.get("dead-letters", {})),
+                "late": self._files.late.next_state(stream_ms, **changes.get("late", {})),
             }
         )
-
-    def _write_parts(self, name: str) -> tuple[Part, ...]:
-        """Write what was accepted since the last checkpoint, and return all parts of the window."""
-        floor = 0 if self.window is None else epoch_ms(self.window[0])
-        parts = [part for part in self._checkpoint.parts if part.last_hour >= floor]
-        tables, n_events = [*self._pending], self._n_pending
-        # Joining only parts that are not much longer keeps the copying small, and full ones are never copied.
-        while n_events and parts and parts[-1].n_events < min(2 * n_events, self._settings.checkpoint_events // 2):
-            tables.append(read_part(self._paths.window, parts[-1]))
-            n_events += parts.pop().n_events
-        in_window = (table.filter(event_hours(table) >= floor).select(NO_TIMED_EVENTS.columns) for table in tables)
-        events = pl.concat([NO_TIMED_EVENTS, *in_window])
-        if events.is_empty():
-            return tuple(parts)
-        return (*parts, write_part(self._paths.window, name, events, int(event_hours(events).max())))
-
-    def _write_redeliveries(self, name: str, redeliveries: pl.DataFrame) -> Part | None:
-        if redeliveries.is_empty():
-            return None
-        last_hour = redeliveries.select(pl.col("hour").max()).item()
-        return write_part(self._paths.window, name, redeliveries, int(last_hour))
-
-    def _remove_unneeded_parts(self) -> None:
-        """Remove the files of the window that the checkpoint does not name."""
-        checkpoint = self._checkpoint
-        needed = {part.name for part in (*checkpoint.parts, checkpoint.redeliveries) if part is not None}
-        with writing(self._paths.window):
-            for path in self._paths.window.iterdir():
-                if path.name not in needed:
-                    remove_file(path)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, read_part
+from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
-from analytics.durable.side_file import SideFile, remembered_letters
+from analytics.durable.side_file import LeftBehind, SideFile, remembered_letters
+from analytics.durable.window_files import read_part
 from analytics.errors import StoreCorruptError, StoreFormatError
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.enrichment import OwnNames
@@ -105,6 +106,10 @@ class SideFiles:
     dead_letters: SideFile
     late: SideFile
     newly_late: list[DeadLetter]
+
+    def of(self, kind: LeftBehind) -> SideFile:
+        """The file of this kind."""
+        return self.dead_letters if kind == "dead-letters" else self.late
 
     @property
     def both(self) -> tuple[SideFile, SideFile]:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,9 @@ from analytics.durable.files import NO_FOLLOW, PRIVATE, remove_file, sync_folder
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import DAY_MS
 from analytics.io.position import SourcePosition
+
+LeftBehind = Literal["dead-letters", "late"]
+"""What a store keeps beside it: the events that it could not use, or those that came too late."""
 
 # The file becomes an older one when it has this part of all the bytes that are kept.
 _PART: Final = 8

@@ -81,6 +81,7 @@ from .pages import (
 from .server_side import by_server as by_server, sent_by_channel as sent_by_channel, sent_by_server as sent_by_server
 from .time_values import other_unit as other_unit, read_ms as read_ms, read_times as read_times
 from .times import (
+    DAY_MS as DAY_MS,
     EARLIEST as EARLIEST,
     EPOCH as EPOCH,
     HOUR_MS as HOUR_MS,

@@ -35,8 +35,10 @@ class SourceBatch:
         events: The events, and the dead letters among them.
         position: Position of the source after them.
         arrived_at: When they arrived, of a live source.
+        again: Whether they came before, and could not be used then.
     """
 
     events: Flattened
     position: SourcePosition
     arrived_at: datetime | None = None
+    again: bool = False

@@ -6,7 +6,7 @@ and ``hour`` (its hours), ``buckets`` (hours as readers get them), ``hourly_view
 duplicate + conflict + late + invalid), ``merge`` (stores of one stream), ``snapshot`` (the state, for a new store),
 ``spill`` (hours that do not fit into memory), ``history`` (all accepted events, also beyond the window),
 ``whole_history`` (events of the past, judged without a window), ``hour_sorter`` (events of the past, sorted for a
-window), ``clock_guard`` (impossible clocks).
+window), ``clock_guard`` (impossible clocks), ``quarantine`` (events far ahead).
 """
 
 import lazy_loader

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -16,8 +18,49 @@ from analytics.io.flatten import Flattened
 from analytics.io.ndjson import encode
 
 _REMEMBERED: Final = 1000
+_ADJUSTED: Final = timedelta(seconds=60)
 _FACTS: Final = (COUNTED_TIME.alias("event_time"), KNOWN_ARRIVAL.alias("arrival"), "anonymous_id", "user_id")
 _SCHEMA: Final = {"event_time": UTC_MS, "arrival": UTC_MS, "anonymous_id": pl.String(), "user_id": pl.String()}
+
+
+def _seconds() -> float:
+    """Seconds since some moment, those of a suspended system included where that can be told."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class SteadyClock:
+    """The time of the system, but for its jumps: after one, time goes on from before it.
+
+    A clock that is put right by less than :data:`_ADJUSTED` is followed.
+
+    Args:
+        wall: Returns the time of the system.
+        steady: Returns seconds that only ever pass.
+
+    Attributes:
+        jump: How far the system's time has jumped since the beginning.
+
+    >>> wall = iter(datetime(2026, 3, day, tzinfo=UTC) for day in (3, 3, 5))
+    >>> seconds = iter((0.0, 1.0, 2.0))
+    >>> now = SteadyClock(lambda: next(wall), lambda: next(seconds))
+    >>> now().day, now().second, now.jump.days
+    (3, 2, 1)
+    """
+
+    def __init__(self, wall: Callable[[], datetime], steady: Callable[[], float] = _seconds) -> None:
+        self._wall, self._steady = wall, steady
+        self._since = wall(), steady()
+        self.jump = timedelta()
+
+    def __call__(self) -> datetime:
+        """The time now."""
+        (begin, seconds), passed, now = self._since, self._steady(), self._wall()
+        expected = begin + timedelta(seconds=passed - seconds)
+        self.jump = now - expected
+        if abs(self.jump) > _ADJUSTED:
+            return expected
+        self._since = now, passed
+        return now
 
 
 class ClockGuard:

@@ -50,6 +50,10 @@ class Counts:
         mine, others = asdict(self), asdict(other)
         return Counts(**{name: mine[name] + others[name] for name in mine})
 
+    def __sub__(self, other: Counts) -> Counts:
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] - others[name] for name in mine})
+
 
 @dataclass(frozen=True)
 class Lateness:
@@ -125,6 +129,13 @@ class StoreCounters:
             Counter(data.get("ignored_times", {})),
             Counts(**data.get("again", {})),
         )
+
+    def count(self, counts: Counts, *, again: bool) -> None:
+        """Add a batch, among the events that came before if these are some."""
+        if again:
+            self.again += counts
+        else:
+            self.counts += counts
 
     def count_late(self, lateness_ms: NDArray[np.int64]) -> None:
         """Add the lateness of some events, in milliseconds; shape (events,)."""

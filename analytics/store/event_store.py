@@ -6,9 +6,8 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 2. Its event time is that of :func:`analytics.events.event_time.event_times`. A time later than the event's own arrival
    plus ``skew`` is impossible and is replaced by the arrival, so that no device's clock can move the stream. The
    arrival is ``receivedAt``. The reader of a live stream passes when each batch arrived (``arrived_at``): that is the
-   arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past the arrival is
-   unknown: an event without ``receivedAt`` then counts as arrived when its device sent it, and nothing else protects
-   the window from that device's clock.
+   arrival of events without ``receivedAt``, and the latest that others may claim. In files of the past an event without
+   ``receivedAt`` counts as arrived when its device sent it: only those who read them can doubt that device's clock.
 3. Stream time is the latest event time so far. The window is its hour and the 23 before.
 4. An event whose hour has left the window is *late*. Its lateness is stream time minus event time.
 5. An event whose ``messageId`` is remembered is a *duplicate* if its content is the same (all columns but ``sent_at``,
@@ -17,8 +16,7 @@ How a delivery is judged, always as if deliveries came one by one, in whatever b
 6. A delivery that arrived more than 23 hours after its sending, and at most 30 days, is *late* too where its original
    time lies before the window: it may have been counted when it first came, and only its identifier, which is
    forgotten, could tell. Its lateness is stream time minus original time. (23 hours are the window without the current
-   hour; the least is one.) An :class:`analytics.store.whole_history.WholeHistory` forgets no identifier, and needs no
-   such rule.
+   hour; the least is one.) An :class:`analytics.store.whole_history.WholeHistory` forgets none, and needs no such rule.
 7. All others are *accepted*, those of bots and of unused calls too.
 """
 
@@ -75,8 +73,7 @@ class EventStore(EventIntake):
         window_hours: Hours in the window, the current one included.
         skew_seconds: How far ahead of its arrival an event may claim to have happened, in seconds.
         on_accept: Called with the accepted events of each batch, flat with their ``event_time``, if there are any.
-        on_late: Called with the late events of each batch, flat, if there are any, and how late each was, in
-            milliseconds; shape (events,).
+        on_late: Called with the late events of each batch, flat, and how late each was, in milliseconds.
         on_evict: Called with each hour that leaves the window with events in it, oldest first.
         max_dead_letters: Dead letters kept; all are counted.
         spill: A folder for the events of hours that are no longer the newest, so that memory holds little more than
@@ -144,32 +141,22 @@ class EventStore(EventIntake):
         if not again:
             self._counters.invalid_by_reason.update(letter.reason for letter in batch.dead_letters)
         self._counters.ignored_times.update(batch.ignored_times)
-        return self._append(EventRows(batch.frame), len(batch.dead_letters), position, arrived_at, file, again=again)
+        if position is not None:
+            self.offsets.update({position.source: position.offset, **position.others})
+        return self._append(EventRows(batch.frame), len(batch.dead_letters), arrived_at, file=file, again=again)
 
     def append_rows(self, events: EventRows, *, file: Path | None = None) -> Counts:
         """Take events, in order of arrival, whose texts are made when somebody reads them; see :meth:`append`."""
-        return self._append(events, 0, None, None, file)
+        return self._append(events, 0, None, file=file)
 
     def _append(
-        self,
-        events: EventRows,
-        n_invalid: int,
-        position: SourcePosition | None,
-        arrived_at: datetime | None,
-        file: Path | None,
-        *,
-        again: bool = False,
+        self, events: EventRows, n_invalid: int, at: datetime | None, *, file: Path | None, again: bool = False
     ) -> Counts:
         verdicts, stream_ms = np.empty(0, np.int8), None
         if len(events):
-            verdicts, stream_ms = self._take(events, arrived_at, file)
+            verdicts, stream_ms = self._take(events, at, file)
         counts = Counts.of(len(events) + n_invalid, verdicts, n_invalid)
-        if again:
-            self._counters.again += counts
-        else:
-            self._counters.counts += counts
-        if position is not None:
-            self.offsets.update({position.source: position.offset, **position.others})
+        self._counters.count(counts, again=again)
         # Last of all: should it fail, the batch is in and counted.
         if stream_ms is not None:
             self._reach(stream_ms)
@@ -218,8 +205,7 @@ class EventStore(EventIntake):
     def views(self, by: By = None, *, include_bots: bool = False) -> pl.DataFrame:
         """Count page views by hour of the window and segment; past hours are counted only once.
 
-        Each view counts for its own values, where :class:`analytics.statistics.funnel.FunnelStatistics` uses what is
-        first known of its visitor (for dimensions of touch ``first``).
+        Each view counts for its own values; :class:`analytics.statistics.funnel.FunnelStatistics` may use a visitor's.
 
         Args:
             by: Dimensions to cut each hour by, if any.
@@ -297,9 +283,8 @@ class EventStore(EventIntake):
         Each store has judged its own part by its own stream time. Stream time of the merged one is the later of the
         two; hours that have left its window are counted but not in it. A ``messageId`` that both accepted counts once:
         the earlier arrival is kept, the other becomes a duplicate or a conflict. Merging is commutative. It is
-        associative where no identifier is in two parts (as in a partition by visitor, such as Kafka's by key), and in
-        any case among stores whose windows are the same: else what one merge drops cannot be compared in the next.
-        Parts of a stream without late events merge to what a single store would be; see :meth:`digest`.
+        associative where no identifier is in two parts (a partition by visitor, as Kafka's), and among stores of one
+        window. Parts of a stream without late events merge to what a single store would be; see :meth:`digest`.
 
         Raises:
             AnalyticsError: The stores differ in window or skew.
@@ -361,7 +346,11 @@ class EventStore(EventIntake):
         stale = originals < floors
         verdicts[timely] = self._judge(batch, np.flatnonzero(timely), ids, hours, floors, stale=stale)
         accepted = verdicts == Verdict.ACCEPTED
-        self._note_late(events, verdicts == Verdict.LATE, stream - np.where(timely, originals, times))
+        late = verdicts == Verdict.LATE
+        lateness_ms = (stream - np.where(timely, originals, times))[late]
+        self._counters.count_late(lateness_ms)
+        if self._on_late is not None and len(lateness_ms):
+            self._on_late(events.filter(late).frame(), lateness_ms)
         if not accepted.all():
             # With some events rejected, the file no longer holds just the accepted ones.
             events, hours, is_in_file = events.filter(accepted), hours[accepted], False
@@ -374,11 +363,6 @@ class EventStore(EventIntake):
         if self._on_accept is not None and len(events):
             self._on_accept(events.frame())
         return verdicts, int(stream[-1])
-
-    def _note_late(self, events: EventRows, is_late: NDArray[np.bool_], lateness_ms: NDArray[np.int64]) -> None:
-        self._counters.count_late(lateness_ms[is_late])
-        if self._on_late is not None and is_late.any():
-            self._on_late(events.filter(is_late).frame(), lateness_ms[is_late])
 
     def _judge(
         self,

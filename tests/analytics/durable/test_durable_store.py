@@ -20,12 +20,13 @@ from stores_on_disk import archived, batches, dead_letters_in, state_of
 
 from analytics.durable import journal
 from analytics.durable.archive import archive_path
-from analytics.durable.checkpoint import read_checkpoint, read_part
+from analytics.durable.checkpoint import read_checkpoint
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.journal_file import read_segment
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery, read_store
 from analytics.durable.settings import StoreSettings
+from analytics.durable.window_files import read_part
 from analytics.errors import AnalyticsError, StoreCorruptError, StoreFormatError, StoreLockedError, StoreWriteError
 from analytics.store.event_store import EventStore
 from analytics.store.hour import STORED_SCHEMA

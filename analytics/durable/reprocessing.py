@@ -1,0 +1,129 @@
+"""Taking dead letters and late events in again, once what was wrong with them is mended."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from analytics.durable.dead_letter_lines import read_letter
+from analytics.durable.opening import open_store
+from analytics.durable.settings import StoreSettings
+from analytics.durable.side_file import LeftBehind
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.tracking_plan import EVENT_SCHEMA
+from analytics.io.batch_decoding import flatten_lines
+from analytics.io.flatten import Flattened
+from analytics.io.position import Offset, SourcePosition
+from analytics.io.reading import EventFormat, read_events
+from analytics.store.clock_guard import ClockGuard
+from analytics.store.counts import Counts
+
+AGAIN: Final = "again:"
+"""Beginning of the names under which a store keeps how far its own files were taken in again."""
+
+_LINES: Final = 10_000
+_NUMBER: Final = re.compile(r"\.(\d{6})\.")
+# Only the beginning of such an event was kept.
+_NOT_WHOLE: Final = frozenset({DeadLetterReason.TOO_LARGE})
+
+
+@dataclass(frozen=True)
+class Reprocessed:
+    """The result of :func:`reprocess`.
+
+    Args:
+        counts: What became of the events this time.
+        was_stopped: Whether ``stop`` was set before the end.
+    """
+
+    counts: Counts
+    was_stopped: bool = False
+
+
+def reprocess(
+    folder: str | Path,
+    kind: LeftBehind,
+    settings: StoreSettings | None = None,
+    *,
+    form: EventFormat | None = None,
+    stop: threading.Event | None = None,
+) -> Reprocessed:
+    """Take the dead letters or the late events of a store in again; what is still of no use is kept as before.
+
+    They are counted apart, in ``counts_again``: ``counts`` goes on saying how each was judged when it first came. An
+    interruption loses and doubles nothing; run it again.
+
+    Args:
+        folder: Folder of the store.
+        kind: Which of them.
+        settings: How the store is to be kept.
+        form: What is known of the dead letters beforehand, such as that they are of another tool.
+        stop: Set it to end; the current batch is finished.
+
+    Raises:
+        StoreError: The store cannot be opened, or not be written to.
+        EventFileError: The dead letters are not of that form.
+
+    >>> import tempfile
+    >>> page = b'{"type": "page", "messageId": "%d", "anonymousId": "a", "timestamp": "2026-03-%02dT10:00:00Z"}'
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with open_store(place) as store:
+    ...         _ = store.append_json(page % (1, 20)), store.append_json(page % (2, 10))
+    ...     reprocess(place, "late").counts
+    Counts(received=1, accepted=0, duplicate=0, conflict=0, late=1, invalid=0)
+    """
+    stop = stop or threading.Event()
+    with open_store(folder, settings) as store:
+        before, name = store.counts_again, f"{AGAIN}{kind}"
+        store.set_aside(kind)
+        offset = store.offsets.get(name, {"file": 0, "bytes": 0})
+        guard = ClockGuard(store.stream_time, store.n_accepted)
+        for letters, reached in _batches(store.kept(kind), offset):
+            batch = guard.checked(_flat(letters, form)) if kind == "dead-letters" else _flat(letters, None)
+            store.append_flattened(batch, SourcePosition(name, reached), again=True)
+            if stop.is_set():
+                break
+        else:
+            store.remove_kept(kind)
+        return Reprocessed(store.counts_again - before, stop.is_set())
+
+
+def _batches(files: Sequence[Path], offset: Offset) -> Iterator[tuple[list[DeadLetter], Offset]]:
+    """The letters of files after an offset, in parts, each with the offset after it."""
+    for path in files:
+        found = _NUMBER.search(path.name)
+        number = int(found[1]) if found else 0
+        if number < offset["file"]:
+            continue
+        with path.open("rb") as file:
+            file.seek(offset["bytes"] if number == offset["file"] else 0)
+            while lines := list(islice(file, _LINES)):
+                yield [_letter(line) for line in lines], {"file": number, "bytes": file.tell()}
+
+
+def _letter(line: bytes) -> DeadLetter:
+    found = read_letter(line)
+    if found is None:
+        return DeadLetter(line, DeadLetterReason.TOO_LARGE, "this line of the dead letters was damaged")
+    return found[0]
+
+
+def _flat(letters: Sequence[DeadLetter], form: EventFormat | None) -> Flattened:
+    """The events of letters, and those that are no events still."""
+    lost = tuple(letter for letter in letters if letter.reason in _NOT_WHOLE)
+    whole = [letter for letter in letters if letter.reason not in _NOT_WHOLE]
+    if form is None or form == EventFormat():
+        flat = [flatten_lines([(letter.position or 0, letter.raw) for letter in whole])]
+    else:
+        lines = b"\n".join(letter.raw for letter in whole)
+        flat = list(read_events(io.BytesIO(lines), form)) if whole else []
+    frame = pl.concat([EVENT_SCHEMA.to_frame(), *(part.frame for part in flat)])
+    return Flattened(frame, (*lost, *(letter for part in flat for letter in part.dead_letters)))
