@@ -79,6 +79,22 @@ class ConvergenceError(IntentModelError):
     """The maximisation did not converge."""
 
 
+@dataclass(frozen=True)
+class Damage:
+    """Something in a folder that is not what was written.
+
+    Args:
+        path: The file.
+        what: Description of the damage, such as ``is damaged at byte 1,024: its checksum differs``.
+    """
+
+    path: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
+
+
 class StoreError(AnalyticsError):
     """The folder of a store is unusable."""
 
@@ -102,8 +118,9 @@ class StoreCorruptError(StoreError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
             f"{path}: {what}. The store is not opened, so that nothing is half read: put the folder back from a copy, "
-            "or take in the events anew into another one"
+            "or let `funnelsim recover` keep what is whole of it"
         )
+        self.damage = Damage(path, what)
 
 
 class StoreWriteError(StoreError, OSError):
@@ -119,19 +136,3 @@ class StoreWriteError(StoreError, OSError):
             f"{path}: cannot be written: {error.strerror or error}. All that was acknowledged is safe; make room, or "
             "mend the folder, and go on from there"
         )
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Something in a folder that is not what was written.
-
-    Args:
-        path: The file.
-        what: Description of the damage, such as ``is damaged at byte 1,024: its checksum differs``.
-    """
-
-    path: Path
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.what}"

@@ -19,8 +19,8 @@ from analytics.durable.backfill import BACKFILL, Backfill
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import Recovery
-from analytics.durable.reprocessing import AGAIN
 from analytics.durable.settings import StoreSettings
+from analytics.durable.side_file import AGAIN
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.io.position import Offset, SourceBatch, SourcePosition

@@ -3,6 +3,5 @@ from .dead_letter_lines import dead_letter_entry as dead_letter_entry, dead_lett
 from .durable_store import DurableStore as DurableStore
 from .opening import open_store as open_store
 from .recovery import Recovery as Recovery, read_recovered as read_recovered, read_store as read_store
-from .reprocessing import AGAIN as AGAIN, Reprocessed as Reprocessed, reprocess as reprocess
 from .settings import Fsync as Fsync, StoreSettings as StoreSettings
-from .side_file import LeftBehind as LeftBehind
+from .side_file import AGAIN as AGAIN, LeftBehind as LeftBehind

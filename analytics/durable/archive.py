@@ -3,21 +3,34 @@
 ``archive/date=2026-03-03/hour=07/events.parquet`` holds the accepted events of the hour from 7 to 8 UTC, enriched, in
 order of event time and identifier. Polars, DuckDB and Spark read ``date`` and ``hour`` from the path. An hour that has
 left the window gets no more events, so its file is written once; a replay of the journal replaces it by the same file.
+Parquet has no checksums that its readers look at, so ``archive.ndjson`` has one for each file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
 
-from analytics.durable.files import make_folder, put_file, writing
+from analytics.durable.checked_lines import add_line, read_lines
+from analytics.durable.files import finish_file, make_folder, new_file, put_file, remove_file, writing
+from analytics.errors import Damage
+from analytics.events.times import HOUR_MS, epoch_ms
 from analytics.store.buckets import HourBucket
 
 _FILE: Final = "events.parquet"
+_HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)/hour=(\d\d)/events\.parquet")
+# Events of an hour that are in memory at once.
+_AT_ONCE: Final = 100_000
 
 
 def archive_path(folder: Path, hour: datetime) -> Path:
@@ -34,20 +47,131 @@ def archive_path(folder: Path, hour: datetime) -> Path:
     return folder / f"date={utc.date().isoformat()}" / f"hour={utc:%H}" / _FILE
 
 
-def archive_hour(folder: Path, bucket: HourBucket) -> None:
-    """Write an hour into the archive; it is on the disk when this returns.
+@dataclass(frozen=True)
+class Archive:
+    """The archive of a store.
 
     Args:
-        folder: Folder of the archive; it is created with its first hour.
-        bucket: The hour, which gets no more events.
-
-    Raises:
-        StoreWriteError: It cannot be written.
+        folder: Its folder, which is created with its first hour.
+        sums: File with the checksums of its files.
+        temporary: Folder for temporary files.
     """
-    path = archive_path(folder, bucket.start)
-    file = io.BytesIO()
-    # Other readers expect texts instead of categories; Parquet's dictionaries store each value once all the same.
-    bucket.events.cast({pl.Categorical: pl.String}).write_parquet(file)
-    with writing(path):
-        make_folder(path.parent)
+
+    folder: Path
+    sums: Path
+    temporary: Path
+
+    def put(self, bucket: HourBucket) -> None:
+        """Write an hour; it is on the disk when this returns.
+
+        Args:
+            bucket: The hour, which gets no more events.
+
+        Raises:
+            StoreWriteError: It cannot be written.
+        """
+        path = archive_path(self.folder, bucket.start)
+        with writing(path):
+            make_folder(path.parent)
+            if bucket.n_events <= _AT_ONCE:
+                file = io.BytesIO()
+                _readable(bucket.events).write_parquet(file)
+                put_file(path, file.getvalue())
+            else:
+                self._put_in_parts(path, bucket)
+            add_line(self.sums, {"file": self._name(path), "n_events": bucket.n_events, "sha256": _sha256(path)})
+
+    def hours(self) -> dict[int, Path]:
+        """The files by the beginnings of their hours, in epoch milliseconds; oldest first."""
+        files = {path: _HOUR.fullmatch(self._name(path)) for path in sorted(self.folder.glob(f"date=*/hour=*/{_FILE}"))}
+        return {
+            epoch_ms(datetime.fromisoformat(found[1]).replace(tzinfo=UTC)) + int(found[2]) * HOUR_MS: path
+            for path, found in files.items()
+            if found
+        }
+
+    def put_again(self, path: Path, events: pl.DataFrame) -> None:
+        """Write an hour with other events than before, or remove it if none is left.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if events.is_empty():
+            self.remove(path)
+            return
+        file = io.BytesIO()
+        _readable(events).write_parquet(file)
         put_file(path, file.getvalue())
+        add_line(self.sums, {"file": self._name(path), "n_events": events.height, "sha256": _sha256(path)})
+
+    def remove(self, path: Path) -> None:
+        """Remove an hour.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        remove_file(path)
+        add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None})
+
+    def remove_before(self, ms: int) -> None:
+        """Remove the hours that ended before a moment, in epoch milliseconds.
+
+        Raises:
+            StoreWriteError: They cannot be removed.
+        """
+        with writing(self.folder):
+            for hour, path in self.hours().items():
+                if hour + HOUR_MS <= ms:
+                    self.remove(path)
+
+    def damages(self) -> Iterator[Damage]:
+        """What is not as it was written; files of earlier versions have no checksum, and are only read."""
+        recorded = dict[str, dict[str, object]]()
+        for number, entry in read_lines(self.sums):
+            if entry is None or not isinstance(entry.get("file"), str):
+                yield Damage(self.sums, f"line {number:,} is not what was written")
+            else:
+                recorded[entry["file"]] = entry
+        found = {self._name(path): path for path in self.hours().values()}
+        for name, entry in recorded.items():
+            if entry.get("sha256") is not None and name not in found:
+                yield Damage(self.folder / name, "is missing")
+        for name, path in found.items():
+            sha256 = recorded.get(name, {}).get("sha256")
+            if sha256 is not None and sha256 != _sha256(path):
+                yield Damage(path, "is not what was written: its checksum differs")
+            elif sha256 is None and (fault := _unreadable(path)):
+                yield Damage(path, fault)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _put_in_parts(self, path: Path, bucket: HourBucket) -> None:
+        """Write an hour that does not fit into memory."""
+        self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.temporary) as place:
+            parts = list[Path]()
+            for part in bucket.parts(math.ceil(bucket.n_events / _AT_ONCE)):
+                parts.append(Path(place, f"{len(parts)}.parquet"))
+                _readable(part).write_parquet(parts[-1])
+            new = new_file(path)
+            pl.scan_parquet(parts, glob=False).sink_parquet(new)
+        finish_file(new, path)
+
+
+def _readable(events: pl.DataFrame) -> pl.DataFrame:
+    """Other readers expect texts instead of categories; Parquet's dictionaries store each value once all the same."""
+    return events.cast({pl.Categorical: pl.String})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        pl.read_parquet(path, glob=False)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return f"cannot be read: {str(error).splitlines()[0]}"
+    return ""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from analytics.durable.checked_lines import checked_line, read_checked
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 
-_CHECKSUM: Final = re.compile(rb', "crc32": (\d+)\}\s*\Z')
 # What a text may take more than its bytes: a megabyte of zeros would be six as escapes.
 _MOST_ESCAPED: Final = 2
 
@@ -41,29 +39,22 @@ def dead_letters_of(lines: Iterable[bytes]) -> list[DeadLetter]:
 
 
 def letter_line(letter: DeadLetter, source: str | None) -> bytes:
-    """A line of the file: the letter, its source, and a checksum of all before it.
+    """A line of the file: the letter, its source, and a checksum.
 
     >>> letter_line(DeadLetter(b"{", DeadLetterReason.NOT_JSON, "cut off", 7), "events.ndjson").decode()[:70]
-    '{"source": "events.ndjson", "position": 7, "reason": "not_json", "detai'
+    '{"source": "events.ndjson", "position": 7, "reason": "not_json", "deta'
     """
     named: dict[str, object] = {} if source is None else {"source": source}
-    text = json.dumps(named | dead_letter_entry(letter), ensure_ascii=False).encode()
-    return b'%s, "crc32": %d}\n' % (text[:-1], zlib.crc32(text))
+    return checked_line(named | dead_letter_entry(letter))
 
 
 def read_letter(line: bytes) -> tuple[DeadLetter, str | None] | None:
-    """Parse a line of the file; return the letter and its source, or None if it is not what was written.
-
-    Lines of earlier versions have no checksum.
-    """
-    found = _CHECKSUM.search(line)
-    text = line if found is None else line[: found.start()] + b"}"
-    if found is not None and zlib.crc32(text) != int(found[1]):
+    """Parse a line of the file; return the letter and its source, or None if it is not what was written."""
+    entry = read_checked(line)
+    if entry is None:
         return None
     try:
-        entry = json.loads(text)
-        source = entry.pop("source", None)
-        return _letter(entry), source
+        return _letter(entry), entry.get("source")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -15,19 +15,16 @@ Which file is written when, so that a crash between any two steps leaves everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from analytics.durable.archive import archive_hour
+from analytics.durable.archive import Archive
 from analytics.durable.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from analytics.durable.files import StoreLock, make_folder, put_file, writing
 from analytics.durable.journal import Journal
@@ -38,11 +35,9 @@ from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import Keeping, LeftBehind, SideFile
 from analytics.durable.window_files import WindowFiles
 from analytics.errors import StoreError, StoreWriteError
-from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.dimensions import By
-from analytics.events.times import HOUR_MS, epoch_ms, moment, moment_ms
+from analytics.events.times import epoch_ms, moment, moment_ms
 from analytics.io.flatten import Flattened
-from analytics.io.ndjson import encode
 from analytics.io.position import SourcePosition
 from analytics.store.buckets import HourBucket
 from analytics.store.counts import Counts, StoreCounters
@@ -84,8 +79,8 @@ class DurableStore(EventIntake):
             checkpoint.window_hours,
             checkpoint.skew_seconds,
             on_accept=self._pending.append,
-            on_late=self._keep_late,
-            on_evict=partial(archive_hour, paths.archive),
+            on_late=self._files.note_late,
+            on_evict=Archive(paths.archive, paths.archive_sums, paths.spill).put,
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
         )
@@ -237,11 +232,15 @@ class DurableStore(EventIntake):
         self._is_whole = False
         self._checkpoint = checkpoint
         self._pending.clear()
-        self._files.dead_letters.settle(checkpoint.dead_letters)
-        self._files.late.settle(checkpoint.late)
+        self._settle(number)
+        self._is_whole = True
+
+    def _settle(self, number: int) -> None:
+        """Begin a new journal after a checkpoint, and remove what is no longer needed."""
+        self._files.dead_letters.settle(self._checkpoint.dead_letters)
+        self._files.late.settle(self._checkpoint.late)
         self._journal.begin(number)
         self._window_files.remove_unneeded(self._checkpoint)
-        self._is_whole = True
 
     def set_aside(self, kind: LeftBehind) -> None:
         """Let the letters so far be an older file, so that those that come from now on are in another.
@@ -260,6 +259,22 @@ class DurableStore(EventIntake):
         """Remove the older files of letters, whose events were taken in again."""
         self._refuse_if_broken()
         self._write_checkpoint({kind: {"without": frozenset(path.name for path in self.kept(kind))}})
+
+    def rewrite(self, rewritten: Callable[[Checkpoint, int, SideFiles], Checkpoint]) -> None:
+        """Replace the state by another than that which the batches have led to; then the store must be opened again.
+
+        Args:
+            rewritten: Makes the new checkpoint of the last one, its number and the files of letters; it has written
+                all files of the window that the new one names.
+        """
+        self.checkpoint()
+        # As if there were one more record, so that readers see that there is another state.
+        number = self._journal.last_number + 1
+        self._is_whole = False
+        with writing(self._paths.folder):
+            self._checkpoint = rewritten(self._checkpoint, number, self._files)
+            write_checkpoint(self._paths.folder, self._checkpoint)
+        self._settle(number)
 
     def close(self) -> None:
         """Make a checkpoint and release the folder.
@@ -335,12 +350,6 @@ class DurableStore(EventIntake):
                 "it acknowledged since its last checkpoint is lost to the store: read the sources again"
             )
         self._is_whole = True
-
-    def _keep_late(self, events: pl.DataFrame, lateness_ms: NDArray[np.int64]) -> None:
-        """Make letters of late events, for the file that keeps them."""
-        for raw, ms in zip(encode(events).splitlines(), lateness_ms.tolist(), strict=True):
-            detail = f"{ms / HOUR_MS:,.1f} hours behind the stream"
-            self._files.newly_late.append(DeadLetter(raw, DeadLetterReason.LATE, detail))
 
     @property
     def _n_pending(self) -> int:

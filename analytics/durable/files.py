@@ -69,17 +69,50 @@ def put_file(path: Path, data: bytes) -> None:
         OSError: It cannot be written. The file of that name is as it was before.
     """
     new = path.with_name(f".{path.name}.new")
-    try:
-        descriptor = os.open(new, _NEW, PRIVATE)
-    except FileExistsError:
-        # A crash has left it, or somebody has put a link there, which must not be followed.
-        remove_file(new)
-        descriptor = os.open(new, _NEW, PRIVATE)
+    descriptor = _opened_new(new)
     try:
         write_all(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    _put_in_place(new, path)
+
+
+def new_file(path: Path) -> Path:
+    """An empty file to be written by others, and then to be put in place by :func:`finish_file`.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    new = path.with_name(f".{path.name}.new")
+    os.close(_opened_new(new))
+    return new
+
+
+def finish_file(new: Path, path: Path) -> None:
+    """Flush a file to the disk, and let it appear under its name.
+
+    Raises:
+        OSError: It cannot be flushed. The file of that name is as it was before.
+    """
+    descriptor = os.open(new, os.O_RDWR | NO_FOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    _put_in_place(new, path)
+
+
+def _opened_new(new: Path) -> int:
+    try:
+        return os.open(new, _NEW, PRIVATE)
+    except FileExistsError:
+        # A crash has left it, or somebody has put a link there, which must not be followed.
+        remove_file(new)
+        return os.open(new, _NEW, PRIVATE)
+
+
+def _put_in_place(new: Path, path: Path) -> None:
     # Atomic, and only now: a name must never lead to a file that is not yet whole on the disk.
     os.replace(new, path)  # noqa: PTH105 - see the module's docstring
     sync_folder(path.parent)

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
 from analytics.durable.side_file import LeftBehind, SideFile, remembered_letters
 from analytics.durable.window_files import read_part
 from analytics.errors import StoreCorruptError, StoreFormatError
-from analytics.events.dead_letters import DeadLetter
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.enrichment import OwnNames
-from analytics.events.times import moment
+from analytics.events.times import HOUR_MS, moment
+from analytics.io.ndjson import encode
 from analytics.io.position import SourcePosition
 from analytics.store.deliveries import REDELIVERIES_SCHEMA
 from analytics.store.event_store import EventStore
@@ -100,7 +105,7 @@ class SideFiles:
     Args:
         dead_letters: Events that could not be used.
         late: Events that came too late.
-        newly_late: Late events of the batch that was judged last, which the store puts here.
+        newly_late: Late events of the batch that was judged last.
     """
 
     dead_letters: SideFile
@@ -115,6 +120,12 @@ class SideFiles:
     def both(self) -> tuple[SideFile, SideFile]:
         """Both files."""
         return self.dead_letters, self.late
+
+    def note_late(self, events: pl.DataFrame, lateness_ms: NDArray[np.int64]) -> None:
+        """Note the late events of a batch, and how late each was in milliseconds, until they are added."""
+        for raw, ms in zip(encode(events).splitlines(), lateness_ms.tolist(), strict=True):
+            detail = f"{ms / HOUR_MS:,.1f} hours behind the stream"
+            self.newly_late.append(DeadLetter(raw, DeadLetterReason.LATE, detail))
 
     def add(self, dead_letters: Sequence[DeadLetter], position: SourcePosition | None) -> None:
         """Add the dead letters of a batch, and the late events that were found in it.

@@ -21,6 +21,9 @@ from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import DAY_MS
 from analytics.io.position import SourcePosition
 
+AGAIN: Final = "again:"
+"""Beginning of the names under which a store keeps how far its own files were taken in again."""
+
 LeftBehind = Literal["dead-letters", "late"]
 """What a store keeps beside it: the events that it could not use, or those that came too late."""
 
@@ -89,6 +92,25 @@ def remembered_letters(path: Path, state: SideFileState) -> list[DeadLetter]:
     """The letters that a store had in memory at a checkpoint; those that were damaged or removed since are left out."""
     lines = (line for _, line in _lines(path, state.tail, state.end)) if path.exists() else iter(())
     return [found[0] for found in map(read_letter, lines) if found is not None]
+
+
+def found_state(path: Path) -> SideFileState:
+    """The state that files are in, where no checkpoint tells it: all their lines are kept."""
+    numbered = sorted(path.parent.glob(_older_names(path)))
+    older = tuple(OlderFile(name=file.name, n_bytes=file.stat().st_size, n_lines=_n_lines(file)) for file in numbered)
+    end = path.stat().st_size if path.exists() else 0
+    n_lines = _n_lines(path) if end else 0
+    n_files = int(numbered[-1].stem.rpartition(".")[2]) if numbered else 0
+    return SideFileState(end=end, tail=end, n_lines=n_lines, older=older, n_files=n_files)
+
+
+def _older_names(path: Path) -> str:
+    return f"{path.stem}.{'[0-9]' * 6}{path.suffix}"
+
+
+def _n_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 class SideFile:
@@ -236,7 +258,7 @@ class SideFile:
                 os.replace(self._path, renamed)  # noqa: PTH105 - see analytics.durable.files
                 sync_folder(self._path.parent)
         needed = {file.name for file in state.older}
-        for path in self._path.parent.glob(f"{self._path.stem}.{'[0-9]' * 6}{self._path.suffix}"):
+        for path in self._path.parent.glob(_older_names(self._path)):
             if path.name not in needed:
                 remove_file(path)
 

@@ -40,6 +40,14 @@ class HourBucket:
         """The events, enriched, in order of event time and identifier; read when they are asked for."""
         return self._hour.events()
 
+    def parts(self, n: int) -> Iterator[pl.DataFrame]:
+        """The same in some parts, one after the other, for an hour that does not fit into memory.
+
+        Args:
+            n: How many parts of the hour's time there are.
+        """
+        return self._hour.parts(n)
+
     @property
     def flat(self) -> pl.DataFrame:
         """The events in the same order, flat with their ``event_time``; quicker than :attr:`events`."""

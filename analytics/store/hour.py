@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final, TypeVar
 
 import polars as pl
@@ -31,6 +32,7 @@ _FLAT: Final = NO_TIMED_EVENTS.columns
 IN_ORDER: Final = ("event_time", "message_id")
 """The order in which a store gives its events."""
 
+_TIME: Final = pl.col("event_time")
 _IS_PAGE: Final = pl.col("type") == CallType.PAGE
 _IS_DEMO: Final = (pl.col("type") == CallType.TRACK) & (pl.col("event") == EventName.DEMO_REQUESTED)
 
@@ -88,6 +90,19 @@ class HourEvents:
             self._n_in_order = self.n_events
         return self._parts[0] if self._parts else STORED_SCHEMA.to_frame()
 
+    def parts(self, n: int) -> Iterator[pl.DataFrame]:
+        """The same in so many parts of its time, of which one is in memory at a time."""
+        sources = self.scan()
+        spans = [source.select(first=_TIME.min(), last=_TIME.max()).collect().row(0) for source in sources]
+        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+        edges = [first + (last - first) * number / n for number in range(n)]
+        for begin, end in zip(edges, [*edges[1:], last + timedelta(milliseconds=1)], strict=True):
+            # Most files hold a short span of the hour, so that few of them are read for a part.
+            near = [source for source, span in zip(sources, spans, strict=True) if span[0] < end and begin <= span[1]]
+            found = [source.filter(_TIME.is_between(begin, end, closed="left")).collect() for source in near]
+            if found:
+                yield with_derived(pl.concat(found), self._own).select(STORED_SCHEMA.names()).sort(IN_ORDER)
+
     def since(self, n: int) -> list[pl.LazyFrame] | None:
         """The events after the first ``n`` to arrive; None if their order of arrival is lost, and [] for none."""
         if n == self.n_events:
@@ -121,7 +136,7 @@ class HourEvents:
 
     def scan(self) -> list[pl.LazyFrame]:
         """All events, flat with their ``event_time``, in no order; read when they are collected."""
-        in_files = [pl.scan_parquet(file.path).with_columns(event_time=EVENT_TIME) for file in self._files]
+        in_files = [_timed(pl.scan_parquet(file.path)) for file in self._files]
         return [*(part.select(_FLAT) for part in in_files), *(part.lazy() for part in self._in_memory())]
 
     def spill(self, folder: SpillFolder, name: str) -> None:
@@ -175,6 +190,12 @@ def _in_few(parts: list[T], join: Callable[[list[T]], T]) -> list[T]:
 
 def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(parts, rechunk=True)
+
+
+def _timed(events: pl.LazyFrame) -> pl.LazyFrame:
+    # The times in a file of the store's own may have been corrected by the arrival.
+    is_timed = "event_time" in events.collect_schema()
+    return events if is_timed else events.with_columns(event_time=EVENT_TIME)
 
 
 def _flat(part: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,8 @@ from analytics.store.spill import SpillFile, SpillFolder
 
 # Fewer events of a past hour than these stay in memory: a file costs more than they take.
 _WORTH_A_FILE: Final = 5_000
+# As many of the newest hour are moved too: an hour may have any number of events.
+_TOO_MANY: Final = 200_000
 
 
 class HourWindow:
@@ -122,15 +124,16 @@ class HourWindow:
         return True
 
     def spill_past_hours(self) -> None:
-        """Move the events of all hours but the newest to files, if there is a folder for them.
+        """Move the events of all hours but the newest to files, and many of that too, if there is a folder for them.
 
         Raises:
             SpillError: They cannot be written, and stay in memory.
         """
         if self._spill is not None:
-            for hour in self.hours[:-1]:
+            for hour in self.hours:
                 events = self._events_of_hour.get(hour)
-                if events is not None and events.n_in_memory >= _WORTH_A_FILE:
+                fewest = _WORTH_A_FILE if hour < self.hours[-1] else _TOO_MANY
+                if events is not None and events.n_in_memory >= fewest:
                     events.spill(self._spill, str(hour))
 
     def buckets(self) -> tuple[HourBucket, ...]:

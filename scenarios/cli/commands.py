@@ -120,6 +120,14 @@ COMMANDS: Final[dict[str, Command]] = {
         "Print what a store contains, also while it grows.",
         ("funnelsim stats --store store", "funnelsim stats --store store --by region --watch"),
     ),
+    "reprocess": Command(
+        "Take dead letters or late events of a store in again.",
+        ("funnelsim reprocess --store store --from dead-letters", "funnelsim reprocess --store store --from late"),
+    ),
+    "rewind": Command(
+        "Set the stream time of a store back after a wrong clock has moved it.",
+        ("funnelsim rewind --store store --to 2026-03-03T10:00Z",),
+    ),
     "replay": Command(
         "Send the events of a run to a pipeline, at a chosen pace.",
         (

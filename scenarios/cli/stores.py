@@ -75,7 +75,7 @@ def ingest(
         raise InputError(
             f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
         )
-    with _input_errors(), _stop_requested() as stop:
+    with input_errors(), stop_requested() as stop:
         done = ingest_events(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
@@ -108,7 +108,7 @@ def stats(
         # One line for each state, so that a reader of the stream knows where it ends.
         return to_json(data, indent=None if watch else 2)
 
-    with _input_errors(), _stop_requested() as stop:
+    with input_errors(), stop_requested() as stop:
         while watch and not stop.is_set() and _shown(state(), clear=not json):
             stop.wait(_WATCH_S)
         # Once more after the request to end, so that the last state is never an old one.
@@ -156,7 +156,7 @@ def _shown(state: object, *, clear: bool) -> bool:
 
 
 @contextmanager
-def _input_errors() -> Iterator[None]:
+def input_errors() -> Iterator[None]:
     """Report an error in the input as such; a full disk is none.
 
     Raises:
@@ -172,7 +172,7 @@ def _input_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _stop_requested() -> Iterator[threading.Event]:
+def stop_requested() -> Iterator[threading.Event]:
     """Provide an event that is set when the user or the system requests an end, instead of ending at once.
 
     Yields:

@@ -10,5 +10,10 @@ from .runs import (
     invalid_events as invalid_events,
     run_summary as run_summary,
 )
-from .stores import ingest_text as ingest_text, stats_data as stats_data, stats_text as stats_text
+from .stores import (
+    counts_text as counts_text,
+    ingest_text as ingest_text,
+    stats_data as stats_data,
+    stats_text as stats_text,
+)
 from .studies import comparison_text as comparison_text, study_text as study_text

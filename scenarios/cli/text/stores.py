@@ -49,6 +49,24 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     yield from (f"read {name}: {_position(offset)}" for name, offset in done.offsets.items())
 
 
+@page
+def counts_text(counts: Counts, folder: Path, *, was_stopped: bool) -> Parts:
+    """Summarise a call of ``reprocess``.
+
+    Args:
+        counts: What became of the events.
+        folder: Folder of the store.
+        was_stopped: Whether it ended before all were taken.
+    """
+    yield str(folder)
+    yield ""
+    yield table(((name, f"{n:,}") for name, n in asdict(counts).items()), ("", "taken again"))
+    if counts.late or counts.invalid:
+        yield f"  the {counts.late + counts.invalid:,} late and invalid ones are kept as before"
+    if was_stopped:
+        yield "stopped on request; run the same command to resume"
+
+
 def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
 

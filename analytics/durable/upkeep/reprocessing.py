@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from analytics.durable.dead_letter_lines import read_letter
 from analytics.durable.opening import open_store
 from analytics.durable.settings import StoreSettings
-from analytics.durable.side_file import LeftBehind
+from analytics.durable.side_file import AGAIN, LeftBehind
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.batch_decoding import flatten_lines
@@ -26,11 +25,7 @@ from analytics.io.reading import EventFormat, read_events
 from analytics.store.clock_guard import ClockGuard
 from analytics.store.counts import Counts
 
-AGAIN: Final = "again:"
-"""Beginning of the names under which a store keeps how far its own files were taken in again."""
-
 _LINES: Final = 10_000
-_NUMBER: Final = re.compile(r"\.(\d{6})\.")
 # Only the beginning of such an event was kept.
 _NOT_WHOLE: Final = frozenset({DeadLetterReason.TOO_LARGE})
 
@@ -46,6 +41,10 @@ class Reprocessed:
 
     counts: Counts
     was_stopped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {**asdict(self.counts), "was_stopped": self.was_stopped}
 
 
 def reprocess(
@@ -99,8 +98,7 @@ def reprocess(
 def _batches(files: Sequence[Path], offset: Offset) -> Iterator[tuple[list[DeadLetter], Offset]]:
     """The letters of files after an offset, in parts, each with the offset after it."""
     for path in files:
-        found = _NUMBER.search(path.name)
-        number = int(found[1]) if found else 0
+        number = int(path.stem.rpartition(".")[2])
         if number < offset["file"]:
             continue
         with path.open("rb") as file:

@@ -1,0 +1,9 @@
+"""Upkeep of a store in a folder: what is done to it between its runs.
+
+Modules, in reading order: ``reprocessing`` (what could not be used, once more), ``rewinding`` (stream time set back),
+``verification`` (checking and salvaging).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

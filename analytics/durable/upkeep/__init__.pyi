@@ -1,0 +1,3 @@
+from .reprocessing import Reprocessed as Reprocessed, reprocess as reprocess
+from .rewinding import Rewound as Rewound, rewind as rewind
+from .verification import recover_store as recover_store, verify_store as verify_store

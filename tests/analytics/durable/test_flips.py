@@ -1,0 +1,169 @@
+"""One flipped bit in any file of a store: nothing else is shown in silence, and nothing but the damaged is lost."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from stores_on_disk import batches, state_of
+
+from analytics.durable.dead_letter_lines import read_letter
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_recovered, read_store
+from analytics.durable.settings import StoreSettings
+from analytics.durable.upkeep.verification import recover_store, verify_store
+from analytics.errors import Damage, StoreCorruptError, StoreFormatError
+
+STREAM = batches(seed=31, n_batches=14, n_rows=8, hours_each=0.7)
+SETTINGS = StoreSettings(window_hours=3, checkpoint_events=60, max_dead_letters=3)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a file of every kind, abandoned by its process."""
+    folder = tmp_path_factory.mktemp("whole") / "store"
+    store = open_store(folder, SETTINGS)
+    for batch in STREAM:
+        store.append_flattened(batch.events, batch.position)
+    store.release()
+    kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert {".json", ".ndjson", ".arrow", ".journal", ".parquet"} <= kinds
+    assert verify_store(folder) == ()
+    return folder
+
+
+def kept_files(folder: Path) -> list[Path]:
+    """The files of a store that are kept, by their paths within it."""
+    files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in files if path.name not in {"lock", "writer"} and "passing" not in path.parts]
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """All that can be read from a store and from its files."""
+    letters = {name: list(map(read_letter, (folder / name).read_bytes().splitlines(keepends=True))) for name in LETTERS}
+    archived = [pl.read_parquet(path).to_dicts() for path in sorted((folder / "archive").rglob("*.parquet"))]
+    return state_of(read_store(folder)) | letters | {"archive": archived}
+
+
+LETTERS = ("dead_letters.ndjson", "late.ndjson")
+
+
+def flipped(whole: Path, folder: Path, rng: np.random.Generator) -> Path:
+    """A copy with one bit flipped in one of its files; return that file's path within it."""
+    shutil.copytree(whole, folder)
+    files = kept_files(folder)
+    file = files[rng.integers(len(files))]
+    data = bytearray((folder / file).read_bytes())
+    data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+    (folder / file).write_bytes(data)
+    return file
+
+
+@pytest.mark.parametrize("n_tries", [25, pytest.param(1000, marks=pytest.mark.validation)])
+def test_no_flipped_bit_is_silent(whole: Path, tmp_path: Path, n_tries: int) -> None:
+    """Either all that can be read is the same, or `verify` names the file; readers raise nothing but named errors.
+
+    After `recover` the store opens; its journal, window and letters are sound again.
+    """
+    expected, rng, n_same = contents(whole), np.random.default_rng(8), 0
+    for number in range(n_tries):
+        folder = tmp_path / str(number)
+        file = flipped(whole, folder, rng)
+        try:
+            found = verify_store(folder)
+        except StoreFormatError:
+            # A flipped version number may look like a newer version's.
+            assert file.suffix in {".json", ".journal"}
+            continue
+        if found:
+            assert {damage.path for damage in found} == {folder / file} or file.suffix in {".ndjson", ".parquet"}
+        else:
+            n_same += 1
+            assert contents(folder) == expected
+        with suppress(StoreCorruptError) if found else nullcontext():
+            read_recovered(folder)
+        done = recover_store(folder)
+        assert bool(done) == any(damage.path.suffix != ".parquet" for damage in found)
+        assert [damage for damage in verify_store(folder) if damage.path.suffix != ".parquet"] == []
+        read_store(folder)
+        shutil.rmtree(folder)
+    assert n_same < n_tries / 4
+
+
+def damaged(whole: Path, folder: Path, name: str, place: int) -> tuple[Damage, ...]:
+    """A copy with one byte changed in one file; return what `verify` finds."""
+    shutil.copytree(whole, folder)
+    path = next(folder.glob(name))
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0xFF
+    path.write_bytes(data)
+    return verify_store(folder)
+
+
+def test_a_damaged_batch_in_the_journal_costs_no_other(whole: Path, tmp_path: Path) -> None:
+    """Recovered, a store has all batches but the damaged one; what is damaged is kept."""
+    folder = tmp_path / "store"
+    (found,) = damaged(whole, folder, "journal/*", 200)
+    assert "is damaged at byte 8" in found.what
+    with pytest.raises(StoreCorruptError, match="`funnelsim recover` keep what is whole"):
+        open_store(folder)
+    (done,) = recover_store(folder)
+    n_batches = read_recovered(whole)[1].n_records
+    assert done.startswith(
+        f"the journal was damaged in 1 places: {n_batches - 1} whole batches were kept, and at least 1"
+    )
+    lost = STREAM[-n_batches].events.n_received
+    assert read_store(folder).counts.received == read_store(whole).counts.received - lost
+    assert [path.suffix for path in (folder / "damaged").iterdir()] == [".used"]
+    assert recover_store(folder) == ()
+
+
+def test_without_its_checkpoint_a_store_begins_with_what_is_whole(whole: Path, tmp_path: Path) -> None:
+    """The events of window and journal are there, dead letters too, and who ingests anew finds duplicates."""
+    folder = tmp_path / "store"
+    damaged(whole, folder, "checkpoint.json", 60)
+    (done, *_) = recover_store(folder)
+    assert done.startswith("the checkpoint is lost: counts and offsets begin anew, with ")
+    store, before = read_store(folder), read_store(whole)
+    assert set(before.events()["message_id"]) <= set(store.events()["message_id"])
+    assert store.offsets["stream"] == before.offsets["stream"]
+    assert len((folder / "dead_letters.ndjson").read_bytes().splitlines()) >= before.counts.invalid
+
+
+def test_a_damaged_file_of_the_window_is_named_with_its_events(whole: Path, tmp_path: Path) -> None:
+    """How many events are lost is said, and the store opens without them."""
+    folder = tmp_path / "store"
+    (found,) = damaged(whole, folder, "window/*[0-9].arrow", 100)
+    assert "its checksum differs" in found.what
+    (done,) = recover_store(folder)
+    assert "events of the window are lost" in done
+    assert read_store(folder).counts.received == read_store(whole).counts.received
+    assert verify_store(folder) == ()
+
+
+def test_what_a_power_cut_had_cut_off_is_taken_in(whole: Path, tmp_path: Path) -> None:
+    """What an opening store had cut off and kept aside is taken in by `recover`, counted apart, and only once."""
+    folder = tmp_path / "store"
+    store = open_store(folder, SETTINGS.model_copy(update={"fsync": "never"}))
+    ends = list[int]()
+    for batch in STREAM[:4]:
+        store.append_flattened(batch.events, batch.position)
+        ends.append(next((folder / "journal").iterdir()).stat().st_size)
+    store.release()
+    path = next((folder / "journal").iterdir())
+    data = bytearray(path.read_bytes())
+    data[ends[0] + 50] ^= 1
+    path.write_bytes(data)
+    with open_store(folder) as again:
+        assert again.counts.received == STREAM[0].events.n_received
+    (done,) = recover_store(folder)
+    n = sum(batch.events.n_received for batch in STREAM[2:4])
+    assert done.startswith(f"{n} events were taken in of what had been cut off the journal")
+    assert read_store(folder).counts_again.received == n
+    assert recover_store(folder) == ()
+    assert verify_store(folder) == ()

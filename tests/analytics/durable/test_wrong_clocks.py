@@ -1,0 +1,153 @@
+"""Clocks that are far ahead: they move no window, and where one did, it is set back and nothing is lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flat_events import START
+from hypothesis import given, settings, strategies as st
+from stores_on_disk import archived, dead_letters_in
+
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import read_store
+from analytics.durable.settings import StoreSettings
+from analytics.durable.upkeep.reprocessing import reprocess
+from analytics.durable.upkeep.rewinding import rewind
+from analytics.errors import AnalyticsError, StoreError
+from analytics.events.dead_letters import DeadLetterReason
+from analytics.ingestion import ingest
+from analytics.io.ndjson import decode
+from analytics.store.clock_guard import SteadyClock
+from analytics.store.quarantine import Quarantine
+
+SETTINGS = StoreSettings(fsync="never")
+PAGE = '{"type": "page", "messageId": "%s", "anonymousId": "%s", "timestamp": "%s"}\n'
+
+
+def page(number: object, hours: float, device: str) -> str:
+    """A page view so many hours after the start."""
+    return PAGE % (number, device, (START + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def pages(n: int, begin: float = 0.0, hours: float = 2.0, first: int = 0) -> list[str]:
+    """Page views of seven devices, evenly spread."""
+    return [page(f"{first + k}", begin + hours * k / n, f"d{k % 7}") for k in range(n)]
+
+
+def written(path: Path, lines: list[str]) -> str:
+    """Write lines to a file."""
+    path.write_text("".join(lines))
+    return str(path)
+
+
+@pytest.mark.parametrize("n_events", [50_000, 100, 7])
+@pytest.mark.parametrize("ahead", [30, 24 * 40, 24 * 200])
+def test_one_event_far_ahead_costs_no_other(tmp_path: Path, ahead: int, n_events: int) -> None:
+    """However far ahead one clock is, nothing that follows is late; its events wait, and are told of."""
+    lines = [*pages(300), page("poison", ahead, "x"), page("more", ahead + 0.5, "x"), *pages(300, 2, first=300)]
+    done = ingest([written(tmp_path / "events", lines)], tmp_path / "store", SETTINGS, n_events=n_events)
+    assert (done.counts.accepted, done.counts.late) == (600, 0)
+    assert done.invalid_by_reason == {DeadLetterReason.FAR_AHEAD: 2}
+    assert [warning[:45] for warning in done.warnings] == ["2 events are so far ahead of all others that "]
+    assert "days ahead of all others" in dead_letters_in(tmp_path / "store")[0]["detail"]
+
+
+def test_what_waits_is_taken_once_time_has_moved_on(tmp_path: Path) -> None:
+    """After a quiet weekend the first visitor waits, also over a restart, until a second one comes; none is lost."""
+    folder = tmp_path / "store"
+    first = [*pages(100), page("monday", 70, "x")]
+    done = ingest([written(tmp_path / "1", first)], folder, SETTINGS)
+    assert (done.counts.accepted, done.counts.invalid) == (100, 1)
+    done = ingest([written(tmp_path / "2", [page("second", 70.5, "y")])], folder, SETTINGS)
+    assert (done.counts.accepted, done.counts_again.accepted) == (1, 1)
+    assert done.warnings == ()
+    third = ingest([written(tmp_path / "3", pages(10, 71, first=200))], folder, SETTINGS)
+    assert third.counts_again.received == 0
+    store = read_store(folder)
+    assert (store.counts.received, store.n_accepted) == (112, 112)
+    assert archived(folder).height + store.events().height == 112
+    assert sorted(store.events()["message_id"].to_list())[-2:] == ["monday", "second"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gaps=st.lists(st.floats(0.01, 60), min_size=30, max_size=120),
+    cuts=st.lists(st.integers(1, 20), min_size=1, max_size=20),
+    seed=st.integers(0, 99),
+)
+def test_a_stream_in_order_loses_nothing_to_the_quarantine(gaps: list[float], cuts: list[int], seed: int) -> None:
+    """Whatever its gaps and batches: each event of a stream in order is passed on once, or waits at its end."""
+    rng, hours = np.random.default_rng(seed), np.cumsum(gaps)
+    lines = [page(k, hour, f"d{rng.integers(5)}") for k, hour in enumerate(hours)]
+    quarantine, passed, begin = Quarantine(), list[str](), 0
+    for cut in [*cuts, len(lines)]:
+        batch = decode("".join(lines[begin : begin + cut]).encode())
+        for part in quarantine.checked(batch):
+            if part is not None:
+                passed += part.frame["message_id"].to_list()
+        begin += cut
+    waiting = quarantine._waiting["message_id"].to_list()
+    assert sorted(passed + waiting, key=int) == [str(k) for k in range(len(lines))]
+    assert len(waiting) < 30
+
+
+def test_a_clock_that_jumps_is_not_followed() -> None:
+    """The system's clock jumps by two days and back: arrivals go on; a correction by seconds is followed."""
+    wall, steady = START, 0.0
+    clock = SteadyClock(lambda: wall, lambda: steady)
+    for passed, jump in ((10, 0), (20, 49 * 3600), (30, 0), (40, 5), (50, 5), (60, -7200)):
+        wall, steady = START + timedelta(seconds=passed + jump), float(passed)
+        expected = jump if abs(jump) < 60 else {20: 0, 60: 5}[passed]
+        assert clock() == START + timedelta(seconds=passed + expected)
+    assert clock.jump == timedelta(seconds=-7205)
+
+
+def poisoned(folder: Path) -> None:
+    """A store whose stream time a wrong clock has moved by forty days, as before there was a quarantine."""
+    with open_store(folder, StoreSettings(fsync="never", checkpoint_events=80)) as store:
+        for lines in (pages(300, hours=30), [page("poison", 24 * 40, "x")], pages(200, 30, 10, first=300)):
+            store.append_json("".join(lines).encode())
+
+
+def test_stream_time_is_set_back_and_late_events_come_back(tmp_path: Path) -> None:
+    """Set back, and late events taken in again, a store has what it would have had without the wrong clock."""
+    folder = tmp_path / "store"
+    poisoned(folder)
+    assert read_store(folder).counts.late == 200
+    assert len((folder / "late.ndjson").read_bytes().splitlines()) == 200
+    done = rewind(folder, START + timedelta(days=3), SETTINGS)
+    assert (done.n_removed, done.n_hours) == (1, 24)
+    store = read_store(folder)
+    assert (store.counts.accepted, store.counts.late, store.counts.invalid) == (300, 200, 1)
+    assert store.stream_time == START + timedelta(hours=29.9)
+    again = reprocess(folder, "late", SETTINGS)
+    assert (again.counts.accepted, again.counts.received) == (200, 200)
+    assert not (folder / "late.ndjson").read_bytes()
+    with open_store(tmp_path / "other", SETTINGS) as expected:
+        expected.append_json("".join([*pages(300, hours=30), *pages(200, 30, 10, first=300)]).encode())
+    store = read_store(folder)
+    assert store.hourly().drop("revision").equals(expected.hourly().drop("revision"))
+    assert store.events().equals(expected.events())
+    assert archived(folder).equals(archived(tmp_path / "other"))
+    assert store.n_accepted == expected.n_accepted == 500
+    # Who comes once more is a duplicate still.
+    with open_store(folder) as once_more:
+        assert once_more.append_json("".join(pages(200, 30, 10, first=300)[-50:]).encode()).duplicate == 50
+
+
+def test_a_store_is_not_set_back_without_need(tmp_path: Path) -> None:
+    """Stream time that is not later, a moment without a time zone or without events before it: nothing is changed."""
+    poisoned(tmp_path)
+    before = read_store(tmp_path).digest()
+    for to, message in (
+        (START + timedelta(days=90), "not after 2026-06-01"),
+        (START - timedelta(days=9), "no event is left"),
+    ):
+        with pytest.raises(StoreError, match=message):
+            rewind(tmp_path, to)
+    with pytest.raises(AnalyticsError, match="time zone"):
+        rewind(tmp_path, datetime(2026, 3, 3))  # noqa: DTZ001 - the fault
+    assert read_store(tmp_path).digest() == before
