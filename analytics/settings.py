@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from analytics.events.acquisition import CHANNELS
@@ -12,7 +14,7 @@ from analytics.events.channels import ChannelRule
 from analytics.events.dimensions import dimensions_of
 from analytics.events.enrichment import OwnNames
 from analytics.events.pages import PageRule
-from analytics.events.tracking_plan import EventName
+from analytics.events.tracking_plan import EVENT_SCHEMA, EventName
 from analytics.signals.definitions import (
     DEFAULT_INTERACTIONS,
     MULTI_PAGE_VISIT,
@@ -81,6 +83,58 @@ class OwnBotSettings(BaseModel):
         return patterns
 
 
+_NEEDED_COLUMNS: Final = frozenset({"type", "event", "message_id"})
+_PERSONAL_COLUMNS: Final = tuple(
+    name for name, dtype in EVENT_SCHEMA.items() if dtype in {pl.String, pl.Categorical} and name not in _NEEDED_COLUMNS
+)
+_Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class PrivacySettings(BaseModel):
+    """What becomes of personal data before a store writes anything, and how long it keeps what it writes.
+
+    Columns are those of the event table, such as ``email``, ``user_id``, ``context_ip`` and ``extra`` (all fields that
+    have no column).
+
+    Args:
+        drop: Columns that are left empty.
+        hash: Columns whose texts are replaced by a keyed hash (HMAC-SHA-256, 128 bits): equal texts stay equal. Of a
+            mail address the domain is left, by which companies are told.
+        truncate: ``context_ip`` to its network (/24, of IPv6 /48); ``context_page_url`` and ``context_page_referrer``
+            to what is before the ``?``, and the parameters that name campaigns.
+        key_file: File with the key of the hashes, at least 16 bytes; by default the environment variable
+            FUNNELSIM_PRIVACY_KEY has it. The key itself is written nowhere.
+        archive_days: Days of stream time after which hours of the archive are removed; None keeps them.
+        dead_letters_days: Days of stream time after which files of dead letters and of late events are removed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    drop: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    truncate: tuple[Literal["context_ip", "context_page_url", "context_page_referrer"], ...] = ()
+    key_file: Path | None = None
+    archive_days: _Days | None = None
+    dead_letters_days: _Days | None = None
+
+    @property
+    def changes_events(self) -> bool:
+        """Whether any column is dropped, hashed or truncated."""
+        return bool(self.drop or self.hash or self.truncate)
+
+    @model_validator(mode="after")
+    def _of_known_columns(self) -> Self:
+        named = [*self.drop, *self.hash, *self.truncate]
+        for name in named:
+            if name not in _PERSONAL_COLUMNS:
+                raise ValueError(not_known("column", name, list(_PERSONAL_COLUMNS)))
+            if named.count(name) > 1:
+                raise ValueError(f"{name!r} is named twice; drop, hash or truncate it")
+        if {"anonymous_id", "user_id"} <= set(self.drop):
+            raise ValueError("without anonymous_id and user_id nothing could be counted; hash one of them")
+        return self
+
+
 REPORTED_SEGMENTS: Final = ("channel", "region", "device", "region:page_group")
 """Dimensions, and pairs of them, that every report shows."""
 
@@ -133,6 +187,7 @@ class AnalyticsSettings(BaseModel):
             browsers are counted as they are, as with ``--no-stitch``.
         find_bots: Exclude not only crawlers that identify themselves, but also visitors whose pace is not human; see
             :func:`analytics.sessions.bots.tag_bots`.
+        privacy: What becomes of personal data in a store. An analysis reads events as they are, and keeps none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -154,6 +209,7 @@ class AnalyticsSettings(BaseModel):
     own_domains: _Values = ()
     stitch: bool = True
     find_bots: bool = False
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings)
 
     @property
     def built_in_signals(self) -> tuple[Signal, ...]:

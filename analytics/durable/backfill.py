@@ -102,7 +102,9 @@ class Backfill:
             yield SourceBatch(last, SourcePosition(self._name, {"parts": 0}, self._offsets))
 
     def _add(self, batch: SourceBatch) -> None:
-        position, events = batch.position, located(batch.events, batch.position.source)
+        position = batch.position
+        # Before it goes to temporary files.
+        events = self._store.privacy.applied(located(batch.events, position.source))
         self._offsets.update({position.source: position.offset, **position.others})
         self._ignored_times.update(events.ignored_times)
         if events.frame.height:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from analytics.durable.files import put_file
 from analytics.durable.journal_file import FORMAT, refuse_newer
 from analytics.durable.side_file import SideFileState
-from analytics.errors import StoreCorruptError
+from analytics.errors import StoreCorruptError, StoreError
 
 CHECKPOINT_FILE: Final = "checkpoint.json"
 """Name of the file in the store's folder."""
@@ -59,6 +59,7 @@ class Checkpoint(BaseModel):
         redeliveries: File with the redeliveries, if there are any; under its old name ``repeats`` in the file.
         dead_letters: The files of dead letters.
         late: The files of late events.
+        privacy: What becomes of personal data; see :attr:`analytics.durable.privacy.Privacy.record`.
     """
 
     model_config = _FROZEN
@@ -72,6 +73,7 @@ class Checkpoint(BaseModel):
     redeliveries: Part | None = Field(default=None, alias="repeats")
     dead_letters: SideFileState = SideFileState()
     late: SideFileState = SideFileState()
+    privacy: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -93,6 +95,20 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     # The version is outside the content, so that an older funnelsim can read it without understanding the rest.
     text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
     put_file(folder / CHECKPOINT_FILE, text.encode())
+
+
+def refuse_another(folder: Path, checkpoint: Checkpoint) -> None:
+    """Refuse to go on where the checkpoint of a store is not the one that its writer knows as the last.
+
+    Raises:
+        StoreError: It is another one.
+    """
+    found = read_checkpoint(folder)
+    if found is None or found.number != checkpoint.number:
+        raise StoreError(
+            f"{folder}: another process has written to this store; this one writes nothing more. What it acknowledged "
+            "since its last checkpoint is lost to the store: read the sources again"
+        )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:

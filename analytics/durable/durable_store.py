@@ -25,18 +25,19 @@ from typing import Any, Final, Self
 import polars as pl
 
 from analytics.durable.archive import Archive
-from analytics.durable.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from analytics.durable.checkpoint import Checkpoint, refuse_another, write_checkpoint
 from analytics.durable.files import StoreLock, make_folder, put_file, writing
 from analytics.durable.journal import Journal
 from analytics.durable.journal_file import FORMAT
+from analytics.durable.privacy import Privacy, privacy_of
 from analytics.durable.records import BatchRecord, RecordKind, batch_payload, moment_payload
 from analytics.durable.recovery import Recovery, SideFiles, StorePaths, recover
 from analytics.durable.settings import StoreSettings
-from analytics.durable.side_file import Keeping, LeftBehind, SideFile
+from analytics.durable.side_file import LeftBehind
 from analytics.durable.window_files import WindowFiles
 from analytics.errors import StoreError, StoreWriteError
 from analytics.events.dimensions import By
-from analytics.events.times import epoch_ms, moment, moment_ms
+from analytics.events.times import DAY_MS, epoch_ms, moment, moment_ms
 from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
 from analytics.store.buckets import HourBucket
@@ -69,18 +70,15 @@ class DurableStore(EventIntake):
     def __init__(self, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings, lock: StoreLock) -> None:
         # Accepted events since the last checkpoint.
         self._pending: list[pl.DataFrame] = []
-        keeping = Keeping(settings.max_dead_letters, round(settings.side_files_mib * _MIB))
-        self._files = SideFiles(
-            SideFile(paths.dead_letters, checkpoint.dead_letters, keeping),
-            SideFile(paths.late, checkpoint.late, keeping),
-            newly_late=[],
-        )
+        self._archive = Archive(paths.archive, paths.archive_sums, paths.spill)
+        self._privacy = privacy_of(checkpoint.privacy, settings.privacy, paths.folder)
+        self._files = SideFiles.opened(paths, checkpoint, settings)
         self._store = EventStore(
             checkpoint.window_hours,
             checkpoint.skew_seconds,
             on_accept=self._pending.append,
             on_late=self._files.note_late,
-            on_evict=Archive(paths.archive, paths.archive_sums, paths.spill).put,
+            on_evict=self._archive.put,
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
         )
@@ -131,6 +129,9 @@ class DurableStore(EventIntake):
         if not batch.n_received and position is None:
             return Counts()
         self._checkpoint_if_due()
+        given, batch = batch, self._privacy.applied(batch)
+        # A file of the caller's may have what the store must not keep.
+        file = file if batch is given else None
         # The journal holds milliseconds: judged by more, the batch might get other verdicts when it is replayed.
         arrived_ms = None if arrived_at is None else moment_ms("arrived_at", arrived_at)
         arrived_at = None if arrived_ms is None else moment(arrived_ms)
@@ -162,6 +163,11 @@ class DurableStore(EventIntake):
     def window_hours(self) -> int:
         """Hours in the window, the current one included."""
         return self._checkpoint.window_hours
+
+    @property
+    def privacy(self) -> Privacy:
+        """What the store does to personal data."""
+        return self._privacy
 
     @property
     def temporary_folder(self) -> Path:
@@ -199,7 +205,7 @@ class DurableStore(EventIntake):
         return self._store.digest()
 
     def __or__(self, other: DurableStore) -> EventStore:
-        """Merge with another store into a new one in memory; see :class:`analytics.EventStore`."""
+        """Merge with another store into one in memory; see :class:`analytics.EventStore`."""
         return self._store | other._store
 
     def sync(self) -> None:
@@ -241,13 +247,12 @@ class DurableStore(EventIntake):
         self._files.late.settle(self._checkpoint.late)
         self._journal.begin(number)
         self._window_files.remove_unneeded(self._checkpoint)
+        days, reached = self._settings.privacy.archive_days, self._held().stream_ms
+        if days is not None and reached is not None:
+            self._archive.remove_before(reached - days * DAY_MS)
 
     def set_aside(self, kind: LeftBehind) -> None:
-        """Let the letters so far be an older file, so that those that come from now on are in another.
-
-        Args:
-            kind: Dead letters or late events.
-        """
+        """Let the letters so far be an older file, so that those that come from now on are in another."""
         self._refuse_if_broken()
         self._write_checkpoint({kind: {"set_aside": True}})
 
@@ -343,12 +348,7 @@ class DurableStore(EventIntake):
         """Stop before another writer's files are overwritten, however it came past the lock."""
         self._is_whole = False
         self._lock.check()
-        found = read_checkpoint(self._paths.folder)
-        if found is None or found.number != self._checkpoint.number:
-            raise StoreError(
-                f"{self._paths.folder}: another process has written to this store; this one writes nothing more. What "
-                "it acknowledged since its last checkpoint is lost to the store: read the sources again"
-            )
+        refuse_another(self._paths.folder, self._checkpoint)
         self._is_whole = True
 
     @property
@@ -393,5 +393,6 @@ class DurableStore(EventIntake):
                 "redeliveries": self._window_files.write_redeliveries(number, snapshot.redeliveries),
                 "dead_letters": self._files.dead_letters.next_state(stream_ms, **changes.get("dead-letters", {})),
                 "late": self._files.late.next_state(stream_ms, **changes.get("late", {})),
+                "privacy": self._privacy.record,
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
-from analytics.durable.side_file import LeftBehind, SideFile, remembered_letters
+from analytics.durable.settings import StoreSettings
+from analytics.durable.side_file import Keeping, LeftBehind, SideFile, remembered_letters
 from analytics.durable.window_files import read_part
 from analytics.errors import StoreCorruptError, StoreFormatError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
@@ -115,6 +116,18 @@ class SideFiles:
     def of(self, kind: LeftBehind) -> SideFile:
         """The file of this kind."""
         return self.dead_letters if kind == "dead-letters" else self.late
+
+    @classmethod
+    def opened(cls, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings) -> Self:
+        """The files of a store, open for adding.
+
+        Raises:
+            StoreWriteError: They cannot be opened.
+        """
+        n_bytes, days = round(settings.side_files_mib * (1 << 20)), settings.privacy.dead_letters_days
+        keeping = Keeping(settings.max_dead_letters, n_bytes, days)
+        dead_letters = SideFile(paths.dead_letters, checkpoint.dead_letters, keeping)
+        return cls(dead_letters, SideFile(paths.late, checkpoint.late, keeping), newly_late=[])
 
     @property
     def both(self) -> tuple[SideFile, SideFile]:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analytics.settings import PrivacySettings
+
 Fsync = Literal["always", "never"] | Annotated[float, Field(gt=0, le=3600)]
 """When acknowledged batches are flushed from the system's memory to the disk.
 
@@ -28,6 +30,7 @@ class StoreSettings(BaseModel):
         fsync: When acknowledged batches are flushed to the disk.
         checkpoint_events: Accepted events after which a checkpoint is due.
         checkpoint_mib: Length of the journal after which a checkpoint is due, in MiB.
+        privacy: What becomes of personal data. What a store has been created with it keeps to, also unless given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +42,4 @@ class StoreSettings(BaseModel):
     fsync: Fsync = "always"
     checkpoint_events: int = Field(default=200_000, ge=1)
     checkpoint_mib: float = Field(default=64.0, gt=0)
+    privacy: PrivacySettings = PrivacySettings()

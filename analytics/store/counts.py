@@ -77,6 +77,7 @@ class StoreCounters:
         ignored_times: Times of usable events that could not be read, by their keys.
         again: Events that were taken in again after they had been invalid or late, by verdict; ``counts`` has how they
             were judged the first time.
+        forgotten: Accepted events that were removed later, with the person they are of.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -88,6 +89,7 @@ class StoreCounters:
     late_ms_max: int = 0
     ignored_times: Counter[str] = field(default_factory=Counter)
     again: Counts = field(default_factory=Counts)
+    forgotten: int = 0
 
     def __add__(self, other: StoreCounters) -> StoreCounters:
         return StoreCounters(
@@ -99,6 +101,7 @@ class StoreCounters:
             max(self.late_ms_max, other.late_ms_max),
             self.ignored_times + other.ignored_times,
             self.again + other.again,
+            self.forgotten + other.forgotten,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,6 +117,7 @@ class StoreCounters:
             # Only if there are any: most stores have none, and their digests stay those of earlier versions.
             **({"ignored_times": dict(sorted(self.ignored_times.items()))} if self.ignored_times else {}),
             **({"again": asdict(self.again)} if self.again.received else {}),
+            **({"forgotten": self.forgotten} if self.forgotten else {}),
         }
 
     @classmethod
@@ -128,6 +132,7 @@ class StoreCounters:
             data["late_ms_max"],
             Counter(data.get("ignored_times", {})),
             Counts(**data.get("again", {})),
+            data.get("forgotten", 0),
         )
 
     def count(self, counts: Counts, *, again: bool) -> None:

@@ -51,6 +51,11 @@ class JudgedEvents(ABC):
         return self.counts.accepted + self.counts_again.accepted
 
     @property
+    def n_forgotten(self) -> int:
+        """Accepted events that were removed later, with the person they are of."""
+        return self._counted().forgotten
+
+    @property
     def n_future(self) -> int:
         """Events whose claimed time was impossible."""
         return self._counted().n_future

@@ -1,0 +1,239 @@
+"""Forgetting a person: every event of theirs leaves a store, and what is left is searched for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import polars as pl
+
+from analytics.durable.archive import Archive
+from analytics.durable.checkpoint import Checkpoint, Part, read_checkpoint
+from analytics.durable.dead_letter_lines import read_letter
+from analytics.durable.files import put_file, remove_file
+from analytics.durable.opening import open_store
+from analytics.durable.recovery import SideFiles, StorePaths
+from analytics.durable.settings import StoreSettings
+from analytics.durable.window_files import read_part, write_part
+from analytics.errors import StoreError
+from analytics.store.counts import StoreCounters
+from analytics.store.deliveries import event_hours
+
+_IDENTIFIERS: Final = ("anonymous_id", "user_id", "previous_id", "email")
+# Shorter ones would be found in many texts that have nothing to do with the person.
+_LONG_ENOUGH: Final = 6
+_MARK: Final = "[forgotten]"
+
+
+@dataclass
+class Forgotten:
+    """The result of :func:`forget`.
+
+    Args:
+        identifiers: All identifiers of the person that were found, sorted; that which was given first.
+        n_window: Events removed from the window.
+        n_archive: Events removed from the archive.
+        n_letters: Dead letters and late events removed.
+        n_mentions: Texts of others' events in which an identifier was blacked out.
+        n_tables: Files of events that were searched afterwards, and had none of the identifiers.
+    """
+
+    identifiers: tuple[str, ...]
+    n_window: int = 0
+    n_archive: int = 0
+    n_letters: int = 0
+    n_mentions: int = 0
+    n_tables: int = 0
+
+    @property
+    def n_events(self) -> int:
+        """Accepted events removed."""
+        return self.n_window + self.n_archive
+
+
+def forget(folder: str | Path, person: str, settings: StoreSettings | None = None) -> Forgotten:
+    """Remove every event of a person from a store: from window, journal, archive, dead letters and late events.
+
+    A person's events are those with the identifier given (a user id, a browser's ``anonymousId`` or a mail address),
+    and those with others that events name together with it. A browser that more than one user id has used is not the
+    person's alone: of its events, those with the person's user id go. Identifiers of six characters or more are blacked
+    out wherever else they stand, as in the address of a page. Then every file is searched for them.
+
+    Counts of the stream stay: that an event came names nobody. ``n_forgotten`` says how many of the accepted ones are
+    gone. The sources, copies and backups are no part of a store.
+
+    Args:
+        folder: Folder of the store.
+        person: An identifier of the person, as events have it, also where the store hashes it.
+        settings: How the store is to be kept.
+
+    Raises:
+        StoreError: The store cannot be opened or written to, or something of the person is left.
+
+    >>> import tempfile
+    >>> page = b'{"type": "page", "messageId": "%d", "anonymousId": "%s", "timestamp": "2026-03-03T10:00:00Z"}'
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     with open_store(place) as store:
+    ...         _ = store.append_json(page % (1, b"browser-1")), store.append_json(page % (2, b"browser-2"))
+    ...     forget(place, "browser-1").n_window
+    1
+    """
+    if not person.strip():
+        raise StoreError("give an identifier of the person to be forgotten")
+    paths = StorePaths(Path(folder))
+    with open_store(folder, settings) as store:
+        store.checkpoint()
+        given = dict.fromkeys([person, *(store.privacy.text(name, person) or person for name in _IDENTIFIERS)])
+        work = _Forgetting(paths, tuple(given))
+        work.forget_letters()
+        work.forget_archive()
+        store.rewrite(work.rewritten)
+        for path in paths.damaged.glob("*"):
+            # Nobody can tell what is in it.
+            remove_file(path)
+        work.search()
+    return work.found
+
+
+class _Forgetting:
+    """The files of a store without a person."""
+
+    def __init__(self, paths: StorePaths, given: tuple[str, ...]) -> None:
+        self._paths = paths
+        self._archive = Archive(paths.archive, paths.archive_sums, paths.spill)
+        names = _identifiers(given, self._tables())
+        self.found = Forgotten((*given[:1], *sorted(names - {given[0]})))
+        self._names = pl.Series(sorted(names), dtype=pl.String)
+        long = sorted(filter(lambda name: len(name) >= _LONG_ENOUGH, names), key=len, reverse=True)
+        written = dict.fromkeys(form for name in long for form in (name, quote(name), quote(name, safe="")))
+        self._pattern = rf"(?i)(?:{'|'.join(map(re.escape, written))})" if long else ""
+
+    def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:
+        """The checkpoint without the person, whose files are written."""
+        parts = list[Part]()
+        for part in checkpoint.parts:
+            table = read_part(self._paths.window, part)
+            kept = self._without(table)
+            self.found.n_window += table.height - kept.height
+            if not kept.is_empty():
+                name = f"{number:020}-{len(parts):04}.arrow"
+                parts.append(write_part(self._paths.window, name, kept, int(event_hours(kept).max())))
+        counters = StoreCounters.from_dict(checkpoint.summary["tallies"])
+        counters.forgotten += self.found.n_events
+        summary = {**checkpoint.summary, "tallies": counters.to_dict()}
+        # Their files were written anew; what the store had in memory of them is forgotten with it.
+        ends = {"end": _size(self._paths.dead_letters), "tail": _size(self._paths.dead_letters)}
+        states = {
+            "dead_letters": files.dead_letters.next_state(checkpoint.dead_letters.last_ms).model_copy(update=ends),
+            "late": files.late.next_state(checkpoint.late.last_ms).model_copy(update={"end": _size(self._paths.late)}),
+        }
+        return checkpoint.model_copy(update={"number": number, "summary": summary, "parts": tuple(parts), **states})
+
+    def forget_archive(self) -> None:
+        """Write those hours of the archive anew that have something of the person."""
+        for path in self._archive.hours().values():
+            table = pl.read_parquet(path, glob=False)
+            kept = self._without(table)
+            if not kept.equals(table):
+                self.found.n_archive += table.height - kept.height
+                self._archive.put_again(path, kept)
+
+    def forget_letters(self) -> None:
+        """Write the files of letters anew without those that name the person."""
+        for path in self._letter_files():
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if not self._names_person(line)]
+            if len(kept) < len(lines):
+                self.found.n_letters += len(lines) - len(kept)
+                put_file(path, b"".join(kept))
+
+    def search(self) -> None:
+        """Search every file for the person.
+
+        Raises:
+            StoreError: Something is left.
+        """
+        left = [str(path) for path in self._text_files() if self._is_in(path.read_text("utf-8", "replace"))]
+        for path, table in self._tables():
+            self.found.n_tables += 1
+            if table.height - self._without(table).height or self._n_mentions(table):
+                left.append(str(path))
+        if left:
+            raise StoreError(f"something of the person is left in {', '.join(left)}; look at it and remove it by hand")
+
+    def _tables(self) -> Iterator[tuple[Path, pl.DataFrame]]:
+        checkpoint = read_checkpoint(self._paths.folder)
+        for part in checkpoint.parts if checkpoint else ():
+            yield self._paths.window / part.name, read_part(self._paths.window, part)
+        for path in self._archive.hours().values():
+            yield path, pl.read_parquet(path, glob=False)
+
+    def _letter_files(self) -> Iterator[Path]:
+        for path in (self._paths.dead_letters, self._paths.late):
+            yield from sorted(path.parent.glob(f"{path.stem}*{path.suffix}"))
+
+    def _text_files(self) -> Iterator[Path]:
+        yield from self._letter_files()
+        yield from sorted(self._paths.folder.glob("*.json"))
+        yield from sorted(self._paths.journal.glob("*"))
+
+    def _without(self, table: pl.DataFrame) -> pl.DataFrame:
+        """The events of others, with the person blacked out in their texts."""
+        theirs = pl.any_horizontal(
+            pl.col(name).cast(pl.String).is_in(self._names.implode()).fill_null(value=False) for name in _IDENTIFIERS
+        )
+        kept = table.filter(~theirs)
+        if not self._pattern:
+            return kept
+        texts = [name for name, dtype in kept.schema.items() if dtype in {pl.String, pl.Categorical}]
+        self.found.n_mentions += self._n_mentions(kept)
+        blacked_out = (
+            pl.col(name).cast(pl.String).str.replace_all(self._pattern, _MARK).cast(kept.schema[name]) for name in texts
+        )
+        return kept.with_columns(blacked_out)
+
+    def _n_mentions(self, table: pl.DataFrame) -> int:
+        if not self._pattern:
+            return 0
+        texts = [name for name, dtype in table.schema.items() if dtype in {pl.String, pl.Categorical}]
+        found = table.select(pl.col(name).cast(pl.String).str.contains(self._pattern).sum() for name in texts)
+        return int(found.sum_horizontal().sum())
+
+    def _names_person(self, line: bytes) -> bool:
+        letter = read_letter(line)
+        text = (line if letter is None else letter[0].raw).decode("utf-8", "replace")
+        return self._is_in(text) or self._is_in(line.decode("utf-8", "replace"))
+
+    def _is_in(self, text: str) -> bool:
+        short = (name for name in self._names if len(name) < _LONG_ENOUGH)
+        return bool(self._pattern and re.search(self._pattern, text)) or any(f'"{name}"' in text for name in short)
+
+
+def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFrame]]) -> set[str]:
+    """The identifiers given, and those that events name together with them and with no other user id."""
+    none = pl.DataFrame(schema=dict.fromkeys(_IDENTIFIERS, pl.String))
+    together = (table.select(pl.col(_IDENTIFIERS).cast(pl.String)).unique() for _, table in tables)
+    links, users_of = list[tuple[str | None, set[str]]](), dict[str, set[str]]()
+    for anonymous_id, user_id, previous_id, email in pl.concat([none, *together]).unique().iter_rows():
+        others = {name for name in (anonymous_id, previous_id, email) if name is not None}
+        links.append((user_id, others))
+        for name in others:
+            users_of.setdefault(name, set()).update({user_id} - {None})
+    names, n_before = set(given), 0
+    while len(names) > n_before:
+        n_before = len(names)
+        for user_id, others in links:
+            known = others & names
+            if user_id is not None and any(users_of[name] == {user_id} for name in known):
+                names.add(user_id)
+            if known or user_id in names:
+                names |= {name for name in others if users_of[name] <= names}
+    return names
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

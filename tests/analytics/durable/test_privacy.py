@@ -1,0 +1,221 @@
+"""Personal data in a store: what is never written, who is forgotten, and for how long the rest is kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from flat_events import START
+from pydantic import ValidationError
+
+from analytics.durable.opening import open_store
+from analytics.durable.privacy import KEY_VARIABLE, Privacy
+from analytics.durable.recovery import read_store
+from analytics.durable.settings import StoreSettings
+from analytics.durable.upkeep.forgetting import forget
+from analytics.durable.upkeep.reprocessing import reprocess
+from analytics.durable.upkeep.verification import verify_store
+from analytics.errors import AnalyticsError, StoreError, StoreFormatError
+from analytics.settings import PrivacySettings
+
+KEY = "a key of more than sixteen bytes"
+PRIVACY = PrivacySettings(
+    drop=["extra", "context_user_agent"],
+    hash=["anonymous_id", "user_id", "email"],
+    truncate=["context_ip", "context_page_url"],
+)
+
+
+def event(number: int, hours: float, **facts: Any) -> bytes:
+    """A line with an event of Jane or of somebody else."""
+    time = (START + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps({"type": "page", "messageId": f"m{number}", "timestamp": time, **facts}).encode() + b"\n"
+
+
+def jane(number: int, hours: float) -> bytes:
+    """An event that names Jane in every way there is."""
+    page = {"url": "https://Jane:pw@acme.io/?email=jane@acme.io&utm_source=mail#jane", "path": "/"}
+    context = {"ip": "203.0.113.77", "page": page, "userAgent": "Jane's own"}
+    who = {
+        "anonymousId": "browser-of-jane",
+        "userId": "jane-4711",
+        "traits": {"email": "Jane@acme.io", "phone": "+49-171-5550"},
+    }
+    return event(number, hours, **who, context=context) if number % 2 else identify(number, hours, who, context)
+
+
+def identify(number: int, hours: float, who: dict[str, Any], context: dict[str, Any]) -> bytes:
+    """The same as a call that has an address."""
+    return event(number, hours, **who, context=context).replace(b'"page"', b'"identify"', 1)
+
+
+def written(folder: Path) -> bytes:
+    """All that stands in the files of a store, of tables their texts."""
+    texts = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    for path in folder.rglob("*"):
+        if path.suffix in {".parquet", ".arrow"}:
+            table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ipc_stream(path)
+            texts += [str(table.cast(pl.String).rows()).encode()]
+    return b"\n".join(texts)
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the hashes, in the environment."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+
+
+@pytest.mark.usefixtures("key")
+def test_nothing_personal_is_ever_written(tmp_path: Path) -> None:
+    """Dropped, hashed and truncated columns are so in journal, window, archive, dead letters and late events."""
+    store = open_store(tmp_path, StoreSettings(window_hours=2, checkpoint_events=4, privacy=PRIVACY))
+    lines = [jane(n, n * 0.4) for n in range(20)]
+    broken = [jane(50, 9).replace(b"timestamp", b"timestump"), b"jane@acme.io was here 203.0.113.77\n"]
+    store.append_json(b"".join([*lines, *broken, jane(60, 0)]))
+    store.append_json(b"".join(jane(n, 9) for n in (61, 62)))
+    store.release()
+    found = written(tmp_path)
+    for secret in (b"jane", b"Jane", b"113.77", b"171-5550", b":pw", KEY.encode()):
+        assert secret not in found, secret
+    assert b"203.0.113.0" in found
+    assert b"utm_source=mail" in found
+    events = read_store(tmp_path).events()
+    assert events["anonymous_id"].n_unique() == events["user_id"].n_unique() == 1
+    assert events["email"].drop_nulls().unique().str.extract(r"^hmac-[0-9a-f]{32}@(.*)$").to_list() == ["acme.io"]
+
+
+@pytest.mark.usefixtures("key")
+def test_hashes_are_equal_for_equal_texts_and_applied_once(tmp_path: Path) -> None:
+    """Equal texts stay equal, capitals of an address do not count, and a second time changes nothing."""
+    private = Privacy(PRIVACY)
+    assert (
+        private.text("email", "Jane@Acme.io ")
+        == private.text("email", "jane@acme.io")
+        != private.text("email", "b@acme.io")
+    )
+    for column, text in (
+        ("user_id", "u1"),
+        ("email", "a@b.c"),
+        ("context_ip", "2001:db8:1:2::1"),
+        ("context_page_url", "https://u:p@a.b/c?x=1&utm_term=t#f"),
+    ):
+        once = private.text(column, text)
+        assert once is not None
+        assert private.text(column, once) == once
+    assert private.text("context_ip", "2001:db8:1:2::1") == "2001:db8:1::"
+    assert private.text("context_page_url", "https://u:p@a.b/c?x=1&utm_term=t#f") == "https://a.b/c?utm_term=t"
+    assert private.text("context_ip", "jane's phone") is None
+
+
+def test_a_store_keeps_to_its_privacy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without settings the store keeps its own; other columns, another key or none are refused."""
+    settings = StoreSettings(privacy=PRIVACY)
+    with pytest.raises(AnalyticsError, match=f"{KEY_VARIABLE}: must have a key for hashes of at least 16 bytes, has 0"):
+        open_store(tmp_path / "store", settings)
+    (tmp_path / "key").write_text(KEY)
+    by_file = settings.model_copy(update={"privacy": PRIVACY.model_copy(update={"key_file": tmp_path / "key"})})
+    with open_store(tmp_path / "store", by_file) as store:
+        store.append_json(jane(1, 0))
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    with open_store(tmp_path / "store") as store:
+        store.append_json(jane(3, 0.1))
+        assert store.events()["user_id"].n_unique() == 1
+    with pytest.raises(StoreFormatError, match="the store drops context_user_agent, extra, hashs"):
+        open_store(tmp_path / "store", StoreSettings(privacy=PrivacySettings(drop=["email"])))
+    monkeypatch.setenv(KEY_VARIABLE, KEY[::-1])
+    with pytest.raises(StoreFormatError, match="hashes with another key"):
+        open_store(tmp_path / "store")
+    assert KEY.encode() not in written(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"drop": ["emial"]}, "emial"),
+        ({"drop": ["email"], "hash": ["email"]}, "named twice"),
+        ({"drop": ["anonymous_id", "user_id"]}, "nothing could be counted"),
+        ({"archive_days": 0}, "greater than or equal to 1"),
+        ({"drop": ["type"]}, "type"),
+    ],
+)
+def test_wrong_settings_are_explained(wrong: dict[str, Any], message: str) -> None:
+    """Unknown and needed columns, a column named twice, nobody left to count, and no days."""
+    with pytest.raises(ValidationError, match=message):
+        PrivacySettings(**wrong)
+
+
+def people(n: int) -> list[bytes]:
+    """Events of many, Jane's among them, and one of a browser that she shares."""
+    lines = [event(k, k / 40, anonymousId=f"browser-{k % 30}", userId=f"user-{k % 30}") for k in range(n)]
+    lines[n // 3 : n // 3] = [jane(10_000 + k, 3.3 + k / 100) for k in range(6)]
+    lines[n // 2 : n // 2] = [
+        event(20_000, 5.1, anonymousId="browser-3", userId="jane-4711"),
+        event(20_001, 5.1, anonymousId="browser-5", context={"page": {"url": "https://acme.io/?to=jane%40acme.io"}}),
+    ]
+    return lines
+
+
+@pytest.mark.parametrize("person", ["jane-4711", "browser-of-jane"])
+def test_a_person_is_forgotten(tmp_path: Path, person: str) -> None:
+    """No byte of the person is left anywhere; all others are as they were, and the counts agree by their rule."""
+    settings = StoreSettings(window_hours=2, checkpoint_events=50)
+    with open_store(tmp_path, settings) as store:
+        store.append_json(b"".join([*people(400), jane(5, 0).replace(b"timestamp", b"timestump"), jane(7, 0.01), b"x"]))
+    before = read_store(tmp_path)
+    done = forget(tmp_path, person, settings)
+    assert done.identifiers == (person, *sorted({"jane-4711", "browser-of-jane", "Jane@acme.io"} - {person}))
+    found = written(tmp_path)
+    for secret in (b"jane-4711", b"browser-of-jane", b"jane@acme.io", b"Jane@acme.io", b"jane%40acme.io"):
+        assert secret not in found
+    store = read_store(tmp_path)
+    assert store.counts == before.counts
+    assert store.n_forgotten == done.n_events == 7
+    assert done.n_letters == 2
+    archived = sum(pl.read_parquet(path).height for path in tmp_path.rglob("*.parquet"))
+    assert store.n_accepted == store.events().height + archived + store.n_forgotten
+    assert verify_store(tmp_path) == ()
+    assert done.n_mentions == 1
+    assert b"https://acme.io/?to=[forgotten]" in found
+    # Again there is nothing to be done, and the store goes on.
+    assert forget(tmp_path, person).n_events == 0
+    with open_store(tmp_path, settings) as store:
+        assert store.append_json(event(30_000, 12, anonymousId="browser-1")).accepted == 1
+
+
+@pytest.mark.usefixtures("key")
+def test_a_hashed_person_is_forgotten_by_name(tmp_path: Path) -> None:
+    """Who is hashed in the store is found by the identifier as events have it."""
+    settings = StoreSettings(privacy=PRIVACY)
+    with open_store(tmp_path, settings) as store:
+        store.append_json(b"".join([jane(1, 0), jane(2, 0), event(3, 0, anonymousId="b")]))
+    assert forget(tmp_path, "JANE@acme.io").n_window == 2
+    assert read_store(tmp_path).events().height == 1
+
+
+def test_nobody_is_told_from_somebody(tmp_path: Path) -> None:
+    """A person of whom there is nothing changes nothing; no identifier is an error."""
+    with open_store(tmp_path) as store:
+        store.append_json(event(1, 0, anonymousId="a"))
+    assert forget(tmp_path, "nobody").n_events == 0
+    with pytest.raises(StoreError, match="give an identifier"):
+        forget(tmp_path, " ")
+    assert read_store(tmp_path).n_accepted == 1
+
+
+def test_what_is_old_is_removed(tmp_path: Path) -> None:
+    """After so many days of stream time the archive's hours and the files of letters are gone, and counted."""
+    privacy = PrivacySettings(archive_days=2, dead_letters_days=1)
+    with open_store(tmp_path, StoreSettings(window_hours=2, checkpoint_events=10, privacy=privacy)) as store:
+        for hour in range(100):
+            store.append_json(b"".join(event(1000 * hour + k, hour, anonymousId="a") for k in range(5)) + b"broken\n")
+    hours = sorted(path.parent.parent.name[5:] + path.parent.name[5:] for path in tmp_path.rglob("*.parquet"))
+    assert hours[0] == (START + timedelta(hours=99 - 48)).strftime("%Y-%m-%d%H")
+    assert hours[-1] == (START + timedelta(hours=97)).strftime("%Y-%m-%d%H")
+    left = sum(len(path.read_bytes().splitlines()) for path in tmp_path.glob("dead_letters*.ndjson"))
+    assert 24 <= left <= 50
+    assert verify_store(tmp_path) == ()
+    assert reprocess(tmp_path, "dead-letters").counts.invalid == left
