@@ -107,7 +107,7 @@ class Ingested:
         waiting = self.invalid_by_reason.get(DeadLetterReason.FAR_AHEAD, 0) - self.counts_again.received
         if waiting > 0:
             yield (
-                f"{waiting:,} events are so far ahead of all others that those would be late; they wait until others "
+                f"far ahead of all others, which would then be late: {waiting:,} (far_ahead); they wait until others "
                 "confirm that time, or `funnelsim reprocess --from dead-letters` takes them as they are"
             )
 

@@ -145,7 +145,7 @@ def _key(settings: PrivacySettings) -> bytes:
         except OSError as error:
             raise AnalyticsError(f"{source}: the key of hashes cannot be read: {error.strerror}") from error
     if len(key) < _FEWEST_BYTES:
-        raise AnalyticsError(f"{source}: must have a key for hashes of at least {_FEWEST_BYTES} bytes, has {len(key)}")
+        raise AnalyticsError(f"{source} must have a key for hashes of at least {_FEWEST_BYTES} bytes, has {len(key)}")
     return key
 
 

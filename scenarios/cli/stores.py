@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
@@ -64,12 +65,15 @@ def ingest(
     backfill: Annotated[
         bool, typer.Option("--backfill", help="Sort history by hour first, whatever its order; needs room on the disk.")
     ] = False,
+    config: AnalysisConfig = None,
+    set_: AnalysisOverrides = None,
     format_: InputFormat = None,
     type_: TableType = None,
     json: JsonOutput = False,
 ) -> Output:
     """Add events to a store on disk, or resume that."""
-    settings, form = StoreSettings(fsync=_policy(fsync)), EventFormat(format_, type_)
+    privacy = chosen_settings(config, set_ or (), None, stitch=None)[0].privacy
+    settings, form = StoreSettings(fsync=_policy(fsync), privacy=privacy), EventFormat(format_, type_)
     if backfill and (follow or live):
         other = "--follow" if follow else "--live"
         raise InputError(
@@ -96,23 +100,30 @@ def stats(
     pages: PagesFile = None,
     stitch: Stitch = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until interrupted.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with status 1 where the store is not healthy.")] = False,
+    max_lag: Annotated[
+        float | None,
+        typer.Option("--max-lag", min=0, metavar="SECONDS", help="Stream time further behind is not healthy."),
+    ] = None,
     json: JsonOutput = False,
 ) -> Output:
     """Print what a store contains, also while it grows."""
     settings, _ = chosen_settings(config, set_ or (), pages, stitch=stitch)
+    lag = None if max_lag is None else timedelta(seconds=max_lag)
 
-    def state() -> object:
-        data = stats_data(store, by or [], settings)
-        if not json:
-            return stats_text(data)
+    def state() -> tuple[object, bool]:
+        now = None if lag is None else datetime.now(UTC)
+        data = stats_data(store, by or [], settings, now=now, max_lag=lag)
         # One line for each state, so that a reader of the stream knows where it ends.
-        return to_json(data, indent=None if watch else 2)
+        text = to_json(data, indent=None if watch else 2) if json else stats_text(data)
+        return text, bool(data["health"]["problems"])
 
     with input_errors(), stop_requested() as stop:
-        while watch and not stop.is_set() and _shown(state(), clear=not json):
+        while watch and not stop.is_set() and _shown(state()[0], clear=not json):
             stop.wait(_WATCH_S)
         # Once more after the request to end, so that the last state is never an old one.
-        return Output(state())
+        text, is_degraded = state()
+        return Output(text, status=int(check and is_degraded))
 
 
 # Typer has no options that are a number or a word.

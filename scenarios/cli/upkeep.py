@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Final, cast
 
 import typer
 
 from analytics.durable.side_file import LeftBehind
+from analytics.durable.upkeep.forgetting import forget as forget_person
 from analytics.durable.upkeep.reprocessing import reprocess as reprocess_letters
 from analytics.durable.upkeep.rewinding import rewind as rewind_store
 from analytics.io.reading import EventFormat
 from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
 from scenarios.cli.output import Output
 from scenarios.cli.stores import input_errors, stop_requested
-from scenarios.cli.text.stores import counts_text
+from scenarios.cli.text.stores import counts_text, forgotten_text
 from scenarios.errors import InputError
 from scenarios.files.plain_data import to_json
 
@@ -37,6 +39,22 @@ def reprocess(
     if json:
         return Output(to_json(done.to_dict()))
     return Output(counts_text(done.counts, store, was_stopped=done.was_stopped), is_summary=True)
+
+
+def forget(
+    store: StoreFolder,
+    person: Annotated[
+        str, typer.Option("--person", metavar="ID", help="A user id, a browser's anonymousId or a mail address.")
+    ],
+    *,
+    json: JsonOutput = False,
+) -> Output:
+    """Remove every event of a person from a store, and prove it."""
+    with input_errors():
+        done = forget_person(store, person)
+    if json:
+        return Output(to_json(asdict(done) | {"identifiers": len(done.identifiers), "n_events": done.n_events}))
+    return Output(forgotten_text(done, store), is_summary=True)
 
 
 def rewind(

@@ -1,7 +1,8 @@
 """Upkeep of a store in a folder: what is done to it between its runs.
 
 Modules, in reading order: ``reprocessing`` (what could not be used, once more), ``rewinding`` (stream time set back),
-``verification`` (checking and salvaging).
+``forgetting`` (a person removed), ``verification`` (checking and salvaging),
+``health`` (what a monitor watches).
 """
 
 import lazy_loader

@@ -12,6 +12,7 @@ from .runs import (
 )
 from .stores import (
     counts_text as counts_text,
+    forgotten_text as forgotten_text,
     ingest_text as ingest_text,
     stats_data as stats_data,
     stats_text as stats_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +12,16 @@ import polars as pl
 from rich.table import Table
 
 from analytics.analysis import Analysis
-from analytics.durable.recovery import read_store
+from analytics.durable.recovery import read_recovered
+from analytics.durable.upkeep.forgetting import Forgotten
+from analytics.durable.upkeep.health import health_of
 from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
 from analytics.events.pages import category_and_stage
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.event_names import renamed
 from analytics.store.counts import Counts
+from analytics.store.event_store import EventStore
 from scenarios.cli.text.runs import totals_text
 from scenarios.cli.text.tables import Parts, alert, funnel_line, page, table
 
@@ -42,6 +45,8 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
     both = zip(asdict(done.counts).items(), asdict(done.store_counts).values(), strict=True)
     yield table(((name, f"{n:,}", f"{total:,}") for (name, n), total in both), ("", "this call", "store"))
     yield from (f"  of these {n:,} {reason}" for reason, n in done.invalid_by_reason.items())
+    if done.counts_again.received:
+        yield f"  confirmed by others, and taken in again: {done.counts_again.received:,}"
     yield from (alert(f"  warning: {warning}") for warning in done.warnings)
     yield ""
     if done.was_stopped:
@@ -67,7 +72,37 @@ def counts_text(counts: Counts, folder: Path, *, was_stopped: bool) -> Parts:
         yield "stopped on request; run the same command to resume"
 
 
-def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> dict[str, Any]:
+@page
+def forgotten_text(done: Forgotten, folder: Path) -> Parts:
+    """Summarise a call of ``forget``, without naming the person again.
+
+    Args:
+        done: What was removed.
+        folder: Folder of the store.
+    """
+    yield str(folder)
+    yield ""
+    rows = {
+        "identifiers of the person": len(done.identifiers),
+        "events removed from the window": done.n_window,
+        "events removed from the archive": done.n_archive,
+        "dead letters and late events removed": done.n_letters,
+        "texts of others blacked out": done.n_mentions,
+        "files of events searched": done.n_tables,
+    }
+    yield table((name, f"{n:,}") for name, n in rows.items())
+    yield ""
+    yield "no file of the store has any of the identifiers now; the sources, copies and backups are not part of it"
+
+
+def stats_data(
+    folder: Path,
+    by: Sequence[str],
+    settings: AnalyticsSettings,
+    *,
+    now: datetime | None = None,
+    max_lag: timedelta | None = None,
+) -> dict[str, Any]:
     """Read a store, and return what it contains as plain data.
 
     Persons are found in the events of the window; what joined their identifiers before it is not known any more.
@@ -76,17 +111,23 @@ def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> 
         folder: Folder of the store.
         by: Dimensions to group page views by, if any.
         settings: The analyst's choices: names of one's own, a mapping of pages, whether persons are counted.
+        now: The present, if lag matters.
+        max_lag: The longest lag that is no alarm.
 
     Raises:
         StoreError: There is no store, or it cannot be read.
         DimensionError: A dimension is unknown or named twice.
     """
-    store, by = read_store(folder, settings.own_names), [current_dimension(name) for name in by]
+    by = [current_dimension(name) for name in by]
+    store, recovery = read_recovered(folder, settings.own_names)
     window = store.window
     dimensions = [_mapped(dimension, settings) for dimension in dimensions_of(by)]
     analysis = Analysis(lambda: renamed(store.events(), settings.event_names), settings)
     return {
         **asdict(store.counts),
+        "again": asdict(store.counts_again),
+        "forgotten": store.n_forgotten,
+        "health": health_of(store, recovery, now=now, max_lag=max_lag).to_dict(),
         "stream_time": store.stream_time,
         "window": None if window is None else {"begin": window[0], "end": window[1]},
         "lateness": asdict(store.lateness),
@@ -97,7 +138,7 @@ def stats_data(folder: Path, by: Sequence[str], settings: AnalyticsSettings) -> 
         "totals": analysis.statistics.totals().to_dicts()[0],
         "funnel": analysis.statistics.funnel().to_dicts(),
         "pages": analysis.pages.to_dict(),
-        "warnings": _stats_warnings(store.counts, analysis),
+        "warnings": [*recovery.warnings, *_stats_warnings(store, analysis)],
         "hours": store.hourly().to_dicts(),
         **({"by": by, "views": store.views(dimensions).to_dicts()} if by else {}),
     }
@@ -111,17 +152,17 @@ def _mapped(dimension: Dimension, settings: AnalyticsSettings) -> Dimension:
     return replace(dimension, expression=expression)
 
 
-def _stats_warnings(counts: Counts, analysis: Analysis) -> list[str]:
+def _stats_warnings(store: EventStore, analysis: Analysis) -> list[str]:
     """Warnings for a reader of the totals.
 
     Args:
-        counts: Those of the store.
+        store: The store.
         analysis: The analysis of the events of the window.
     """
-    if not counts.accepted:
-        return [f"no event was accepted, of {counts.received:,} received, so there is nothing to count"]
+    if not store.n_accepted:
+        return [f"no event was accepted, of {store.counts.received:,} received, so there is nothing to count"]
     if not analysis.n_events:
-        return [f"all {counts.accepted:,} accepted events have left the window, so there is nothing to count"]
+        return [f"all {store.n_accepted:,} accepted events have left the window, so there is nothing to count"]
     of_coverage = analysis.coverage.warnings(stitch=analysis.settings.stitch)
     return [*analysis.name_warnings, *of_coverage, *analysis.pages.warnings]
 
@@ -143,7 +184,13 @@ def stats_text(data: dict[str, Any]) -> Parts:
     mean_s, max_s = data["lateness"]["mean_s"], data["lateness"]["max_s"]
     if max_s is not None and mean_s is not None:
         yield f"  lateness: mean {mean_s / 3600:,.1f} hours, maximum {max_s / 3600:,.1f} hours"
-    yield from (alert(f"  warning: {warning}") for warning in data["warnings"])
+    if data["again"]["received"]:
+        taken = ", ".join(f"{name} {n:,}" for name, n in data["again"].items() if n)
+        yield f"  taken in again: {taken}"
+    if data["forgotten"]:
+        yield f"  forgotten with the person they were of: {data['forgotten']:,}"
+    warnings = dict.fromkeys((*data["warnings"], *data["health"]["problems"]))
+    yield from (alert(f"  warning: {warning}") for warning in warnings)
     yield ""
     if data["window"] is None:
         yield "no events yet"

@@ -114,7 +114,7 @@ def test_hashes_are_equal_for_equal_texts_and_applied_once(tmp_path: Path) -> No
 def test_a_store_keeps_to_its_privacy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without settings the store keeps its own; other columns, another key or none are refused."""
     settings = StoreSettings(privacy=PRIVACY)
-    with pytest.raises(AnalyticsError, match=f"{KEY_VARIABLE}: must have a key for hashes of at least 16 bytes, has 0"):
+    with pytest.raises(AnalyticsError, match=f"{KEY_VARIABLE} must have a key for hashes of at least 16 bytes, has 0"):
         open_store(tmp_path / "store", settings)
     (tmp_path / "key").write_text(KEY)
     by_file = settings.model_copy(update={"privacy": PRIVACY.model_copy(update={"key_file": tmp_path / "key"})})

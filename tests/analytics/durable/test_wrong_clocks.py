@@ -51,7 +51,7 @@ def test_one_event_far_ahead_costs_no_other(tmp_path: Path, ahead: int, n_events
     done = ingest([written(tmp_path / "events", lines)], tmp_path / "store", SETTINGS, n_events=n_events)
     assert (done.counts.accepted, done.counts.late) == (600, 0)
     assert done.invalid_by_reason == {DeadLetterReason.FAR_AHEAD: 2}
-    assert [warning[:45] for warning in done.warnings] == ["2 events are so far ahead of all others that "]
+    assert [warning[:57] for warning in done.warnings] == ["far ahead of all others, which would then be late: 2 (far"]
     assert "days ahead of all others" in dead_letters_in(tmp_path / "store")[0]["detail"]
 
 
