@@ -40,6 +40,7 @@ class SteadyClock:
     Attributes:
         jump: How far the system's time has jumped since the beginning.
 
+    >>> from datetime import UTC
     >>> wall = iter(datetime(2026, 3, day, tzinfo=UTC) for day in (3, 3, 5))
     >>> seconds = iter((0.0, 1.0, 2.0))
     >>> now = SteadyClock(lambda: next(wall), lambda: next(seconds))

@@ -75,10 +75,8 @@ def ingest(
     privacy = chosen_settings(config, set_ or (), None, stitch=None)[0].privacy
     settings, form = StoreSettings(fsync=_policy(fsync), privacy=privacy), EventFormat(format_, type_)
     if backfill and (follow or live):
-        other = "--follow" if follow else "--live"
-        raise InputError(
-            f"--backfill: is for history, and {other} for what comes now; backfill first, then run without"
-        )
+        now = "--follow" if follow else "--live"
+        raise InputError(f"--backfill: is for history, and {now} for what comes now; backfill first, then run without")
     with input_errors(), stop_requested() as stop:
         done = ingest_events(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
