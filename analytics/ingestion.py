@@ -175,7 +175,7 @@ def ingest(
             them, with few in memory at a time. After an interruption, run it again with the same sources.
         form: What is known of the files beforehand, such as their format; recognised by default.
         stop: Set it to end; the current batch is finished.
-        acknowledged: Called with each batch.
+        acknowledged: Called with each batch of a source.
 
     Raises:
         EventFileError: A source cannot be read, or new sources hold nothing usable. What was read before is in the
@@ -211,7 +211,7 @@ def ingest(
                     batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again
                 )
                 acknowledger.acknowledge_if_due()
-                if acknowledged is not None:
+                if acknowledged is not None and not batch.again:
                     acknowledged(batch, counts)
                 if stop.is_set():
                     break

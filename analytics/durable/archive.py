@@ -22,7 +22,7 @@ from typing import Final
 import polars as pl
 
 from analytics.durable.checked_lines import add_line, read_lines
-from analytics.durable.files import finish_file, make_folder, new_file, put_file, remove_file, writing
+from analytics.durable.files import finish_file, make_folder, new_file, put_file, reading, remove_file, writing
 from analytics.errors import Damage
 from analytics.events.times import HOUR_MS, epoch_ms
 from analytics.store.buckets import HourBucket
@@ -165,7 +165,7 @@ def _readable(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from analytics.durable.files import NO_FOLLOW, PRIVATE, write_all
+from analytics.durable.files import NO_FOLLOW, PRIVATE, reading, write_all
 
 _CHECKSUM: Final = re.compile(rb', "crc32": (\d+)\}\s*\Z')
 
@@ -62,7 +62,7 @@ def add_line(path: Path, entry: Mapping[str, object]) -> None:
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """The entries of a file that may not exist, with the numbers of their lines; None for one that was damaged."""
     if path.exists():
-        with path.open("rb") as file:
+        with reading(path), path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.isspace():
                     yield number, read_checked(line)

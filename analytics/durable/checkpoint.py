@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from analytics.durable.files import put_file
+from analytics.durable.files import put_file, reading
 from analytics.durable.journal_file import FORMAT, refuse_newer
 from analytics.durable.side_file import SideFileState
 from analytics.errors import StoreCorruptError, StoreError
@@ -121,8 +121,10 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     path = folder / CHECKPOINT_FILE
     if not path.exists():
         return None
+    with reading(path):
+        data = path.read_bytes()
     try:
-        written = json.loads(path.read_bytes())
+        written = json.loads(data)
         refuse_newer(path, int(written["format"]))
         content = written["content"]
         if zlib.crc32(content.encode()) != written["crc32"]:

@@ -50,6 +50,33 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreWriteError(path, error) from error
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names the file; a missing file stays what it is.
+
+    Args:
+        path: The file or folder that is read.
+
+    Raises:
+        StoreError: The system could not do what was asked within the ``with`` block.
+
+    >>> with reading(Path("journal")):
+    ...     raise OSError(5, "Input/output error")
+    Traceback (most recent call last):
+    analytics.errors.StoreError: journal: cannot be read: Input/output error. The disk may be failing; nothing was ...
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"{path}: cannot be read: {reason}. The disk may be failing; nothing was changed, so try again, or put the "
+            "folder back from a copy"
+        ) from error
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of the bytes, however many calls it takes."""
     rest = memoryview(data)

@@ -33,6 +33,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
+from analytics.durable.files import reading
 from analytics.errors import StoreCorruptError, StoreFormatError
 
 FORMAT: Final = 2
@@ -117,7 +118,8 @@ def read_segment(path: Path) -> Segment:
 
 def scanned_segment(path: Path) -> Segment:
     """Read a segment as :func:`read_segment` does, whatever caused its damage."""
-    data = path.read_bytes()
+    with reading(path):
+        data = path.read_bytes()
     version = _checked_version(path, data)
     records, end = list[Record](), _FILE_HEADER.size
     while (found := _record_at(data, end, version)) is not None:

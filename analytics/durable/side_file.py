@@ -16,7 +16,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from analytics.durable.dead_letter_lines import letter_line, read_letter
-from analytics.durable.files import NO_FOLLOW, PRIVATE, remove_file, sync_folder, write_all, writing
+from analytics.durable.files import NO_FOLLOW, PRIVATE, reading, remove_file, sync_folder, write_all, writing
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import DAY_MS
 from analytics.io.position import SourcePosition
@@ -109,7 +109,7 @@ def _older_names(path: Path) -> str:
 
 
 def _n_lines(path: Path) -> int:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return sum(1 for _ in file)
 
 
@@ -265,7 +265,7 @@ class SideFile:
 
 def _lines(path: Path, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Lines of a file between two positions, each with its own."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         file.seek(begin)
         while begin < end and (line := file.readline()):
             yield begin, line

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.durable.checkpoint import Checkpoint, Part
-from analytics.durable.files import put_file, remove_file, writing
+from analytics.durable.files import put_file, reading, remove_file, writing
 from analytics.durable.records import read_table, table_bytes
 from analytics.errors import StoreCorruptError
 from analytics.store.deliveries import event_hours
@@ -102,7 +102,8 @@ def read_part(folder: Path, part: Part) -> pl.DataFrame:
     path = folder / part.name
     if not path.exists():
         raise StoreCorruptError(path, "is missing")
-    data = path.read_bytes()
+    with reading(path):
+        data = path.read_bytes()
     if zlib.crc32(data) != part.crc32:
         raise StoreCorruptError(path, "is not what was written: its checksum differs")
     return read_table(data)

@@ -20,6 +20,7 @@ from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.window_files import read_part, write_part
 from analytics.errors import StoreError
+from analytics.events.times import HOUR_MS
 from analytics.store.counts import StoreCounters
 from analytics.store.deliveries import event_hours
 
@@ -115,8 +116,11 @@ class _Forgetting:
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:
         """The checkpoint without the person, whose files are written."""
         parts = list[Part]()
+        stream_ms = checkpoint.summary["stream_ms"] or 0
+        floor = stream_ms - stream_ms % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
         for part in checkpoint.parts:
-            table = read_part(self._paths.window, part)
+            # A part may have hours too that have left the window, and are in the archive.
+            table = read_part(self._paths.window, part).filter(pl.col("event_time").dt.epoch("ms") >= floor)
             kept = self._without(table)
             self.found.n_window += table.height - kept.height
             if not kept.is_empty():

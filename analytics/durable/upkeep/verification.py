@@ -16,7 +16,7 @@ from analytics.durable.archive import Archive
 from analytics.durable.checked_lines import read_checked
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, Part, read_checkpoint, write_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
-from analytics.durable.files import StoreLock, make_folder, put_file, sync_folder, writing
+from analytics.durable.files import StoreLock, make_folder, put_file, reading, sync_folder, writing
 from analytics.durable.journal_file import (
     FILE_HEADER,
     Record,
@@ -120,7 +120,7 @@ def _damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damag
 
 
 def _damaged_lines(path: Path) -> Iterator[Damage]:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
             # A process may be in the midst of the last line.
             if line.endswith(b"\n") and not line.isspace() and read_letter(line) is None:

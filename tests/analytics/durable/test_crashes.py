@@ -201,8 +201,8 @@ def killed(path: Path, folder: Path, rng: np.random.Generator, fsync: str) -> bo
     [
         (2, "never"),
         pytest.param(6, "always", marks=pytest.mark.slow),
-        pytest.param(100, "always", marks=pytest.mark.validation),
-        pytest.param(20, "never", marks=pytest.mark.validation),
+        pytest.param(600, "always", marks=pytest.mark.validation),
+        pytest.param(150, "never", marks=pytest.mark.validation),
     ],
 )
 def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path, n_kills: int, fsync: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,12 @@ import pytest
 from stores_on_disk import batches, state_of
 
 from analytics.durable.dead_letter_lines import read_letter
+from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import read_recovered, read_store
 from analytics.durable.settings import StoreSettings
 from analytics.durable.upkeep.verification import recover_store, verify_store
-from analytics.errors import Damage, StoreCorruptError, StoreFormatError
+from analytics.errors import Damage, StoreCorruptError, StoreError, StoreFormatError
 
 STREAM = batches(seed=31, n_batches=14, n_rows=8, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=60, max_dead_letters=3)
@@ -167,3 +171,50 @@ def test_what_a_power_cut_had_cut_off_is_taken_in(whole: Path, tmp_path: Path) -
     assert read_store(folder).counts_again.received == n
     assert recover_store(folder) == ()
     assert verify_store(folder) == ()
+
+
+class FailingReads:
+    """Stands in for :func:`io.open`: one of the reads of a folder's files fails.
+
+    Args:
+        folder: The folder.
+        fatal: Number of the read that fails, from 1.
+    """
+
+    def __init__(self, folder: Path, fatal: int) -> None:
+        self._folder = str(folder)
+        self._left = fatal
+        self._open = io.open
+
+    def __call__(self, file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        """Open a file, or fail."""
+        if str(file).startswith(self._folder) and "w" not in mode:
+            self._left -= 1
+            if not self._left:
+                raise OSError(errno.EIO, "Input/output error")
+        return self._open(file, mode, *rest, **options)
+
+
+@pytest.mark.parametrize("opened", [read_store, open_store, verify_store])
+def test_a_disk_that_fails_on_reading_is_one_clear_error(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[[Path], object]
+) -> None:
+    """Whichever read fails, the error names its file; afterwards the store is as it was."""
+    state = state_of(read_store(whole))
+    for fatal in range(1, 100):
+        folder = tmp_path / str(fatal)
+        shutil.copytree(whole, folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(io, "open", FailingReads(folder, fatal))
+            try:
+                found = opened(folder)
+            except StoreError as error:
+                found = error
+        if not isinstance(found, StoreError):
+            break
+        assert "cannot be read: Input/output error" in str(found)
+        assert str(folder) in str(found)
+        assert state_of(read_store(folder)) == state
+    if isinstance(found, DurableStore):
+        found.release()
+    assert 4 < fatal < 99

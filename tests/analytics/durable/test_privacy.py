@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from analytics.durable.upkeep.forgetting import forget
 from analytics.durable.upkeep.reprocessing import reprocess
 from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import AnalyticsError, StoreError, StoreFormatError
+from analytics.events.enrichment import conform
 from analytics.settings import PrivacySettings
 
 KEY = "a key of more than sixteen bytes"
@@ -219,3 +221,30 @@ def test_what_is_old_is_removed(tmp_path: Path) -> None:
     assert 24 <= left <= 50
     assert verify_store(tmp_path) == ()
     assert reprocess(tmp_path, "dead-letters").counts.invalid == left
+
+
+@pytest.mark.validation
+def test_a_person_is_forgotten_among_a_million_events(tmp_path: Path) -> None:
+    """From a store of 10⁶ events in window and archive a person goes whole, and everybody else stays."""
+    n, n_people, settings = 1_000_000, 50_000, StoreSettings(fsync="never")
+    k = pl.int_range(n, eager=True)
+    begin = pl.Series([START]).dt.cast_time_unit("ms")
+    time = begin.new_from_index(0, n) + (k * (72 * 3_600_000 // n)).cast(pl.Duration("ms"))
+    person = (k * 7919 % n_people).cast(pl.String)
+    columns = {"message_id": "m" + k.cast(pl.String), "anonymous_id": "browser-" + person, "user_id": "user-" + person}
+    table = pl.DataFrame(columns | {"timestamp": time, "received_at": time}).with_columns(type=pl.lit("page"))
+    with open_store(tmp_path, settings) as store:
+        for first in range(0, n, 100_000):
+            assert store.append(conform(table.slice(first, 100_000))).accepted == 100_000
+        store.append_json(jane(1, 71.9) + jane(2, 71.95) + b"jane-4711 broken\n")
+    before = read_store(tmp_path)
+    done = forget(tmp_path, "user-4711", settings)
+    assert (done.n_events, set(done.identifiers)) == (n // n_people, {"user-4711", "browser-4711"})
+    assert min(done.n_window, done.n_archive) > 0
+    found = written(tmp_path)
+    assert not (re.search(rb"(user|browser)-4711(?!\d)", found))
+    assert b"jane-4711" in found
+    store = read_store(tmp_path)
+    assert store.counts == before.counts
+    archived = sum(pl.read_parquet(path, columns=["type"]).height for path in tmp_path.rglob("*.parquet"))
+    assert store.n_accepted == store.events().height + archived + done.n_events
