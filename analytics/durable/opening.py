@@ -57,6 +57,18 @@ def open_store(folder: str | Path, settings: StoreSettings | None = None) -> Dur
         raise
 
 
+def open_existing(folder: str | Path, settings: StoreSettings | None = None) -> DurableStore:
+    """Open the store in a folder as :func:`open_store` does, but create none.
+
+    Raises:
+        StoreFormatError: There is no store.
+        StoreError: As for :func:`open_store`.
+    """
+    if not Path(folder, CHECKPOINT_FILE).exists():
+        raise StoreFormatError(f"{folder}: is not the folder of a store: there is no {CHECKPOINT_FILE} in it")
+    return open_store(folder, settings)
+
+
 def _opened(paths: StorePaths, settings: StoreSettings, lock: StoreLock) -> DurableStore:
     # A process that died leaves its temporary files behind.
     shutil.rmtree(paths.spill, ignore_errors=True)

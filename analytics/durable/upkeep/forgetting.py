@@ -15,7 +15,7 @@ from analytics.durable.archive import Archive
 from analytics.durable.checkpoint import Checkpoint, Part, read_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
 from analytics.durable.files import put_file, remove_file
-from analytics.durable.opening import open_store
+from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.window_files import read_part, write_part
@@ -76,6 +76,7 @@ def forget(folder: str | Path, person: str, settings: StoreSettings | None = Non
         StoreError: The store cannot be opened or written to, or something of the person is left.
 
     >>> import tempfile
+    >>> from analytics import open_store
     >>> page = b'{"type": "page", "messageId": "%d", "anonymousId": "%s", "timestamp": "2026-03-03T10:00:00Z"}'
     >>> with tempfile.TemporaryDirectory() as place:
     ...     with open_store(place) as store:
@@ -86,7 +87,7 @@ def forget(folder: str | Path, person: str, settings: StoreSettings | None = Non
     if not person.strip():
         raise StoreError("give an identifier of the person to be forgotten")
     paths = StorePaths(Path(folder))
-    with open_store(folder, settings) as store:
+    with open_existing(folder, settings) as store:
         store.checkpoint()
         given = dict.fromkeys([person, *(store.privacy.text(name, person) or person for name in _IDENTIFIERS)])
         work = _Forgetting(paths, tuple(given))

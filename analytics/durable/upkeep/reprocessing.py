@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from analytics.durable.dead_letter_lines import read_letter
-from analytics.durable.opening import open_store
+from analytics.durable.opening import open_existing
 from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import AGAIN, LeftBehind
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
@@ -72,6 +73,7 @@ def reprocess(
         EventFileError: The dead letters are not of that form.
 
     >>> import tempfile
+    >>> from analytics import open_store
     >>> page = b'{"type": "page", "messageId": "%d", "anonymousId": "a", "timestamp": "2026-03-%02dT10:00:00Z"}'
     >>> with tempfile.TemporaryDirectory() as place:
     ...     with open_store(place) as store:
@@ -80,7 +82,7 @@ def reprocess(
     Counts(received=1, accepted=0, duplicate=0, conflict=0, late=1, invalid=0)
     """
     stop = stop or threading.Event()
-    with open_store(folder, settings) as store:
+    with open_existing(folder, settings) as store:
         before, name = store.counts_again, f"{AGAIN}{kind}"
         store.set_aside(kind)
         offset = store.offsets.get(name, {"file": 0, "bytes": 0})
@@ -116,12 +118,23 @@ def _letter(line: bytes) -> DeadLetter:
 
 def _flat(letters: Sequence[DeadLetter], form: EventFormat | None) -> Flattened:
     """The events of letters, and those that are no events still."""
-    lost = tuple(letter for letter in letters if letter.reason in _NOT_WHOLE)
-    whole = [letter for letter in letters if letter.reason not in _NOT_WHOLE]
-    if form is None or form == EventFormat():
+    is_other = form is not None and form != EventFormat()
+    # One that is no JSON would cost the others of its file.
+    is_lost = [letter.reason in _NOT_WHOLE or (is_other and not _is_json(letter.raw)) for letter in letters]
+    lost = tuple(compress(letters, is_lost))
+    whole = [letter for letter, is_gone in zip(letters, is_lost, strict=True) if not is_gone]
+    if not is_other:
         flat = [flatten_lines([(letter.position or 0, letter.raw) for letter in whole])]
     else:
         lines = b"\n".join(letter.raw for letter in whole)
         flat = list(read_events(io.BytesIO(lines), form)) if whole else []
     frame = pl.concat([EVENT_SCHEMA.to_frame(), *(part.frame for part in flat)])
     return Flattened(frame, (*lost, *(letter for part in flat for letter in part.dead_letters)))
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True

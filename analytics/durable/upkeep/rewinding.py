@@ -15,7 +15,7 @@ import polars as pl
 
 from analytics.durable.archive import Archive
 from analytics.durable.checkpoint import Checkpoint, Part
-from analytics.durable.opening import open_store
+from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.window_files import read_part, write_part
@@ -63,6 +63,7 @@ def rewind(folder: str | Path, to: datetime, settings: StoreSettings | None = No
         AnalyticsError: The moment has no time zone.
 
     >>> import tempfile
+    >>> from analytics import open_store
     >>> page = b'{"type": "page", "messageId": "%d", "anonymousId": "a", "timestamp": "%d-03-03T10:00:00Z"}'
     >>> with tempfile.TemporaryDirectory() as place:
     ...     with open_store(place) as store:
@@ -71,7 +72,7 @@ def rewind(folder: str | Path, to: datetime, settings: StoreSettings | None = No
     2026
     """
     ms = moment_ms("to", to)
-    with open_store(folder, settings) as store:
+    with open_existing(folder, settings) as store:
         if store.stream_time is None or store.stream_time <= to:
             now = "not known yet" if store.stream_time is None else f"{store.stream_time:%Y-%m-%d %H:%M}"
             raise StoreError(f"{folder}: stream time is {now}, not after {to:%Y-%m-%d %H:%M}; nothing is changed")
