@@ -15,6 +15,6 @@ from .scenario_files import (
     show as show,
     validate as validate,
 )
+from .store_upkeep import forget as forget, reprocess as reprocess, rewind as rewind
 from .stores import ingest as ingest, stats as stats
 from .studies import compare as compare, power as power, study as study, warm_up as warm_up
-from .upkeep import forget as forget, reprocess as reprocess, rewind as rewind
