@@ -102,8 +102,7 @@ class SavedRun(AnalysedRun):
     @cached_property
     def probes(self) -> dict[str, pl.DataFrame]:
         """What the probes measured, by their names; columns as in :data:`simulator.agents.probe.PROBE_SCHEMA`."""
-        files = sorted((self.folder / "probes").glob("*.parquet"))
-        return {file.stem: self._table(f"probes/{file.name}") for file in files}
+        return {file.stem: self._table(f"probes/{file.name}") for file in self._folder.files("probes", ".parquet")}
 
     @cached_property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -114,7 +113,7 @@ class SavedRun(AnalysedRun):
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """The tables of the folder ``statistics``, by name; of a run without an analysis those of the sales desk."""
-        return dict(_tables_in(self.folder / "statistics"))
+        return {file.stem: _csv_table(file) for file in self._folder.files("statistics", ".csv")}
 
     @cached_property
     def coefficients(self) -> pl.DataFrame:
@@ -137,8 +136,7 @@ class SavedRun(AnalysedRun):
         Raises:
             InputError: The run was saved without events, or their file cannot be read.
         """
-        with _reading(file := self._folder.events_file):
-            return read_events(file)
+        return read_events(self._folder.events_file)
 
     @property
     def store(self) -> EventStore:
@@ -171,11 +169,10 @@ class SavedRun(AnalysedRun):
         return parts_to_analyse(self.manifest["counts"]["events"])
 
     def _file(self, name: str) -> Path:
-        file = self.folder / name
-        if not file.is_file():
+        if name == "model.json" and not self._folder.has(name):
             not_analysed = self.manifest.get("not_analysed") or "the run was saved without an analysis"
-            raise InputError(f"{file}: is missing{f'; {not_analysed}' if name == 'model.json' else ''}")
-        return file
+            raise InputError(f"{self.folder / name}: is missing; {not_analysed}")
+        return self._folder.file(name)
 
     def _table(self, name: str) -> pl.DataFrame:
         with _reading(file := self._file(name)):
@@ -218,8 +215,15 @@ def _reading(file: Path) -> Iterator[None]:
     """
     try:
         yield
-    # The readers of JSON, CSV and Parquet raise the first two; data that lack what belongs in them the others.
-    except (ValueError, pl.exceptions.PolarsError, LookupError, TypeError, AttributeError) as error:
+    # The readers of JSON, CSV and Parquet raise the first three; data that lack what belongs in them the others.
+    except (
+        ValueError,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise InputError(f"{file}: is damaged ({type(error).__name__}: {error})") from error
 
 
@@ -229,9 +233,7 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts if part.isdigit())
 
 
-def _tables_in(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
-    for path in sorted(folder.glob("*.csv")):
-        with _reading(path):
-            # CSV has no types: times are known by their form, numbers by all rows.
-            table = pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-        yield path.stem, table
+def _csv_table(path: Path) -> pl.DataFrame:
+    with _reading(path):
+        # CSV has no types: times are known by their form, numbers by all rows.
+        return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)

@@ -1,4 +1,11 @@
 from .atomic_folder import MANIFEST as MANIFEST, new_folder as new_folder
+from .checksums import (
+    CHECKSUMS as CHECKSUMS,
+    Checksums as Checksums,
+    checksum_lines as checksum_lines,
+    sha256_of as sha256_of,
+    write_checksums as write_checksums,
+)
 from .delivered_lines import broken_lines as broken_lines
 from .digest import EventsDigest as EventsDigest, HourDigest as HourDigest
 from .event_files import (
@@ -12,6 +19,7 @@ from .event_files import (
     write_parts as write_parts,
 )
 from .flat_table import read_flat_table as read_flat_table
+from .folder_exchange import sweep as sweep, sync as sync
 from .plain_data import (
     model_data as model_data,
     to_json as to_json,
@@ -19,7 +27,11 @@ from .plain_data import (
     write_json as write_json,
     write_tables as write_tables,
 )
-from .run_folder import RunFolder as RunFolder, read_events as read_events
+from .run_folder import (
+    RunFolder as RunFolder,
+    check_event_file as check_event_file,
+    read_events as read_events,
+)
 from .versions import (
     available_bytes as available_bytes,
     events_in_memory as events_in_memory,

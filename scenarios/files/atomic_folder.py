@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.errors import OutputError
+from scenarios.files.checksums import CHECKSUMS, write_checksums
+from scenarios.files.folder_exchange import make_working_folder, sweep, sync_all, take_name
 
 MANIFEST: Final = "manifest.json"
 """File by which a folder is known to be funnelsim's own, and so may be replaced."""
@@ -20,6 +21,7 @@ _KINDS: Final = frozenset({"run", "analysis", "export"})
 _ENTRIES: Final = frozenset(
     {
         MANIFEST,
+        CHECKSUMS,
         "scenario.yaml",
         "events.parquet",
         "events.ndjson",
@@ -42,8 +44,9 @@ the work of someone else, and protects the folder from being replaced."""
 def new_folder(path: Path) -> Iterator[Path]:
     """Make a folder that appears under its name only when all is written.
 
-    The files are written to a hidden folder beside it, on the same file system, which is renamed at the end in one
-    step. If anything fails, or the user interrupts, the hidden folder is removed and an earlier folder stays.
+    The files are written to a hidden folder beside it, on the same file system. At the end their checksums are written,
+    all is flushed to the disk, and the folder takes its name in one step. If anything fails, or the user interrupts,
+    the hidden folder is removed and an earlier folder stays. That of a killed process is removed by the next one.
 
     Args:
         path: The folder to make. An empty folder is replaced, and one that holds what funnelsim wrote and no more.
@@ -63,22 +66,30 @@ def new_folder(path: Path) -> Iterator[Path]:
     (False, True)
     """
     path = Path(os.path.realpath(path))  # a link stays, and its target is replaced
+    sweep(path)
     _refuse_foreign(path)
     made_parents = _make_parents(path)
-    # A random name lets two runs with one target work side by side; the last to finish wins.
-    working = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
     try:
-        working.mkdir()
+        working, lock = make_working_folder(path)
     except OSError as error:
         _remove_empty(made_parents)
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     try:
         yield working
-        _take_name(working, path)
+        write_checksums(working)
+        sync_all(working)
+        _refuse_foreign(path)  # others may have put something there meanwhile
+        try:
+            take_name(working, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be replaced: {error.strerror or error}") from None
     except BaseException:  # an interruption too must leave nothing behind
         shutil.rmtree(working, ignore_errors=True)
         _remove_empty(made_parents)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -153,19 +164,3 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         with suppress(OSError):  # another process may have written there meanwhile
             folder.rmdir()
-
-
-def _take_name(working: Path, path: Path) -> None:
-    if not path.exists():
-        working.rename(path)
-        return
-    # A folder with files cannot be replaced in one step: it is moved aside, and back if the rename fails.
-    # The name begins with a dot, so that a crash between the two renames leaves no visible second folder.
-    aside = working.with_suffix(".replaced")
-    path.rename(aside)
-    try:
-        working.rename(path)
-    except BaseException:
-        aside.rename(path)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -15,6 +15,7 @@ import polars as pl
 from analytics.events.tracking_plan import UTC_MS
 from analytics.io.warehouse import warehouse_tables
 from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.plain_data import write_json
 from scenarios.files.run_folder import RunFolder, read_events
 from scenarios.files.versions import versions
@@ -49,7 +50,7 @@ def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segmen
         if form == "segment-warehouse":
             files.append("seeds.yml")
             (working / files[-1]).write_text("\n".join(["version: 2", "seeds:", *seeds, ""]), encoding="utf-8")
-        manifest = {"kind": "export", "versions": versions(), "tables": rows, "files": files}
+        manifest = {"kind": "export", "versions": versions(), "checksums": CHECKSUMS, "tables": rows, "files": files}
         write_json(working / MANIFEST, manifest)
     return rows
 

@@ -28,7 +28,9 @@ from analytics.store.hour import IN_ORDER
 from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
+from scenarios.files.run_folder import check_event_file
 from scenarios.files.versions import (
     available_bytes,
     events_in_memory,
@@ -162,7 +164,8 @@ class EventsAnalysis:
             )
             report.write_report(working / "report.html", shown)
             counts = {"store": asdict(self.store.counts)}
-            manifest = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions(), **counts}
+            head = {"kind": "analysis", "inputs": list(self.inputs), "versions": versions()}
+            manifest = {**head, "checksums": CHECKSUMS, **counts}
             write_json(working / MANIFEST, manifest)
 
 
@@ -281,6 +284,8 @@ class EventFiles:
             InputError: One cannot be read, or is Parquet of something else.
         """
         for name in self._inputs:
+            if name != _STDIN:
+                check_event_file(Path(name))
             try:
                 for batch in self._read(name):
                     yield self._noted(batch)

@@ -21,6 +21,7 @@ from analytics.store.hour import IN_ORDER
 from scenarios.config.description import component_rows, resolved_intercept
 from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import MANIFEST, new_folder
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.event_files import EventRecord, EventsFormat, save_events, write_parts
 from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
 from scenarios.files.versions import versions
@@ -223,6 +224,7 @@ class Run(RunView):
             "replication": self.replication,
             "active_agents": self.active_agents,
             "versions": versions(),
+            "checksums": CHECKSUMS,
             # Without any, the manifest is what it was before there were components.
             **({"classes": {place: each.to_dict() for place, each in self.classes.items()}} if self.classes else {}),
             "counts": dict(self.outcome.counts),

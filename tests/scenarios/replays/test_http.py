@@ -19,6 +19,7 @@ from replay_clock import QuickClock
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.ndjson import encode
 from scenarios.errors import DeliveryError
+from scenarios.files.checksums import write_checksums
 from scenarios.replays.sending import replay
 from scenarios.run.folder import run_to_folder
 from scenarios.scenario import Scenario
@@ -102,6 +103,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     events.with_columns(
         texts.cast(pl.Categorical()).alias("context_campaign_name"), texts.alias("context_page_title")
     ).cast(dict(EVENT_SCHEMA)).write_parquet(file)
+    write_checksums(folder)
     return folder
 
 
@@ -238,6 +240,7 @@ def test_what_a_collector_never_takes_is_counted(tmp_path: Path, collecting: Cal
     lines = file.read_bytes().splitlines()
     large = json.dumps(json.loads(lines[5]) | {"extra": {"blob": "x" * 33_000}}).encode()
     file.write_bytes(b"\n".join([b'{"broken', *lines[:9], large, b"\xff", *lines[9:]]))
+    write_checksums(folder)
     collector = collecting()
     result = replay(folder, to=collector.address, speed="max", clock=QuickClock())
     assert result.not_sent == {"broken": 2, "too_large": 1}

@@ -219,6 +219,6 @@ def test_only_a_run_with_events_can_be_replayed(runs: Path, tmp_path: Path) -> N
         RecordedRun(tmp_path)
     with pytest.raises(InputError, match=r"did you mean '.*parquet'"):
         RecordedRun(runs / "parqet")
-    (tmp_path / "manifest.json").write_bytes((runs / "parquet/manifest.json").read_bytes())
+    run_to_folder(Scenario(name="small").replace({"clock.hours": 1}), tmp_path / "none", events="none", analyse=False)
     with pytest.raises(InputError, match="holds no events; run it with --events parquet or ndjson"):
-        RecordedRun(tmp_path)
+        RecordedRun(tmp_path / "none")

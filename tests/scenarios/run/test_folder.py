@@ -14,6 +14,7 @@ from scenarios.cli.text.runs import run_summary
 from scenarios.errors import OutputError
 from scenarios.files import versions as memory
 from scenarios.files.atomic_folder import new_folder
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.digest import digest_of
 from scenarios.files.event_files import EventsFormat
 from scenarios.files.run_folder import read_events
@@ -74,7 +75,8 @@ def test_a_run_folder_holds_all_it_takes(scenario: Scenario, run: Run, tmp_path:
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of a run folder that depend on nothing but the scenario and the seed."""
     names = [name for name in files(folder) if (folder / name).is_file()]
-    return {name: (folder / name).read_bytes() for name in names if name not in {"manifest.json", "report.html"}}
+    timed = {"manifest.json", "report.html", CHECKSUMS}
+    return {name: (folder / name).read_bytes() for name in names if name not in timed}
 
 
 def test_two_runs_leave_the_same_bytes(scenario: Scenario, tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_an_earlier_run_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with new_folder(earlier) as working:
         (working / "manifest.json").write_text("new")
         assert files(earlier) == ["manifest.json", "model.json"]
-    assert files(tmp_path) == ["out", "out/manifest.json"]
+    assert files(tmp_path) == ["out", "out/SHA256SUMS", "out/manifest.json"]
 
 
 def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ def test_what_funnelsim_did_not_make_is_not_replaced(tmp_path: Path) -> None:
         pass
     with new_folder(tmp_path / "empty") as working:
         (working / "x").write_text("x")
-    assert files(tmp_path) == ["empty", "empty/x", "file", "thesis", "thesis/chapter.txt"]
+    assert files(tmp_path) == ["empty", "empty/SHA256SUMS", "empty/x", "file", "thesis", "thesis/chapter.txt"]
 
 
 @pytest.mark.parametrize(
@@ -228,4 +230,4 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     with new_folder(tmp_path / "link") as working:
         (working / "x").write_text("x")
     assert (tmp_path / "link").is_symlink()
-    assert files(tmp_path / "disk") == ["x"]
+    assert files(tmp_path / "disk") == ["SHA256SUMS", "x"]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from polars.testing import assert_frame_equal
+from run_folders import without_checksums
 
 from scenarios import InputError, SavedRun, Scenario, load_run
 from scenarios.files import versions
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.event_files import EventsFormat
+from scenarios.run.events_analysis import analyze
 from scenarios.run.folder import run_to_folder
 from scenarios.run.run import Run
 from scenarios.saved_run import _release
@@ -132,6 +136,7 @@ def test_what_is_no_run_folder_is_refused(made: tuple[Path, Run], tmp_path: Path
     with pytest.raises(InputError, match=r"parquett: is not a run folder.*did you mean '.*parquet'"):
         load_run(made[0] / "parquett")
     manifest = json.loads((made[0] / "none" / "manifest.json").read_text())
+    del manifest["checksums"]
     (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "kind": "analysis"}))
     with pytest.raises(InputError, match="is not a run folder"):
         load_run(tmp_path)
@@ -163,8 +168,11 @@ def test_what_is_no_run_folder_is_refused(made: tuple[Path, Run], tmp_path: Path
 def test_a_damaged_file_is_an_error_that_names_it(
     made: tuple[Path, Run], tmp_path: Path, file: str, content: str, read: str
 ) -> None:
-    """The manifest is checked as the folder is opened, every other file when it is first asked for."""
-    folder = shutil.copytree(made[0] / "parquet", tmp_path / "damaged")
+    """The manifest is checked as the folder is opened, every other file when it is first asked for.
+
+    So it is in a folder of an earlier version, which has no checksums.
+    """
+    folder = without_checksums(shutil.copytree(made[0] / "parquet", tmp_path / "damaged"))
     (folder / file).write_text(content)
     with pytest.raises(InputError, match=rf"{re.escape(file)}: is damaged"):
         getattr(load_run(folder), read)
@@ -172,10 +180,71 @@ def test_a_damaged_file_is_an_error_that_names_it(
 
 def test_a_folder_of_an_earlier_version_is_read(made: tuple[Path, Run], tmp_path: Path) -> None:
     """Its manifest has the name `wake` for the active agents."""
-    folder = shutil.copytree(made[0] / "parquet", tmp_path / "old")
+    folder = without_checksums(shutil.copytree(made[0] / "parquet", tmp_path / "old"))
     manifest = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(manifest.replace('"active_agents"', '"wake"'))
     assert load_run(folder)._repr_html_() == load_run(made[0] / "parquet")._repr_html_()
+
+
+def test_a_file_that_is_not_what_was_written_is_told(made: tuple[Path, Run], tmp_path: Path) -> None:
+    """Any other byte in any file is an error that names it, even where its reader would see nothing; so is its loss."""
+    reads = {
+        "manifest.json": "seed",
+        "scenario.yaml": "scenario",
+        "truth.json": "truth",
+        "labels.parquet": "labels",
+        "people.parquet": "people",
+        "accounts.parquet": "accounts",
+        "dead_letters.ndjson": "dead_letters",
+        "statistics/totals.csv": "tables",
+        "model.json": "coefficients",
+        "events.parquet": "events",
+    }
+    folder = shutil.copytree(made[0] / "parquet", tmp_path / "run")
+    for name, read in reads.items():
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{re.escape(name)}: is not what was written"):
+            getattr(load_run(folder), read)
+        (folder / name).unlink()
+        with pytest.raises(InputError, match=rf"{re.escape(name)}: is missing"):
+            getattr(load_run(folder), read)
+        shutil.copy(made[0] / "parquet" / name, folder / name)
+    (folder / CHECKSUMS).unlink()
+    with pytest.raises(InputError, match=r"SHA256SUMS: is missing"):
+        load_run(folder)
+
+
+def test_what_others_put_into_a_run_folder_does_not_matter_until_it_is_read(
+    made: tuple[Path, Run], tmp_path: Path
+) -> None:
+    """Notes are left alone; a table among ours that the run did not write is refused."""
+    folder = shutil.copytree(made[0] / "none", tmp_path / "run")
+    (folder / "notes.txt").write_text("mine")
+    assert load_run(folder).tables.keys() == load_run(made[0] / "none").tables.keys()
+    (folder / "statistics/mine.csv").write_text("a\n1\n")
+    with pytest.raises(InputError, match=r"mine\.csv: has no checksum in SHA256SUMS"):
+        _ = load_run(folder).tables
+
+
+def test_an_analysis_of_a_damaged_event_file_is_refused(made: tuple[Path, Run], tmp_path: Path) -> None:
+    """Its events are compared with the checksum, though the file is given by its own name."""
+    folder = shutil.copytree(made[0] / "ndjson", tmp_path / "run")
+    file = folder / "events.ndjson"
+    file.write_bytes(file.read_bytes().replace(b'"type":"page"', b'"type":"pagf"', 1))
+    with pytest.raises(InputError, match=r"events\.ndjson: is not what was written"):
+        analyze(file)
+    shutil.copy(file, tmp_path / "events.ndjson")  # elsewhere it is any file
+    assert analyze(tmp_path / "events.ndjson").store.counts.received > 0
+
+
+def test_coreutils_can_check_a_run_folder(made: tuple[Path, Run], tmp_path: Path) -> None:
+    """The checksums are in the form of `sha256sum`, and cover every other file."""
+    folder = made[0] / "parquet"
+    done = subprocess.run(["sha256sum", "--check", "--strict", CHECKSUMS], cwd=folder, capture_output=True, check=True)
+    n_files = sum(path.is_file() for path in folder.rglob("*"))
+    assert done.stdout.count(b": OK\n") == n_files - 1
 
 
 def test_versions_are_compared_as_numbers() -> None:
