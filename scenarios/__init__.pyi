@@ -30,4 +30,5 @@ from .run.run import Run as Run
 from .saved_run import SavedRun as SavedRun, load_run as load_run
 from .scenario import Scenario as Scenario, scenario_schema as scenario_schema
 from .study import Study as Study, run_study as run_study, study_schema as study_schema
+from .verification import Recovery as Recovery, Verification as Verification, recover as recover, verify as verify
 from .warm_up import find_warm_up as find_warm_up

@@ -14,6 +14,7 @@ from analytics.renaming import warn_of_old_name
 from scenarios import study_report
 from scenarios.config.library import study_names
 from scenarios.errors import InputError
+from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.versions import versions
 from scenarios.output_analysis.results import StudyResults
 from scenarios.output_analysis.sensitivity import all_indices, all_interactions
@@ -219,6 +220,7 @@ def _write(place: StudyFolder, results: StudyResults, started_at: datetime, bega
             "study": results.plan.settings.name,
             "seed": results.plan.settings.seed,
             "versions": versions(),
+            "checksums": CHECKSUMS,
             "counts": {"points": len(results.plan.points), "replications": n, "failures": len(results.failures)},
             "digest": digest,
             "timings": {

@@ -2,7 +2,8 @@
 
 Modules, in reading order: ``app`` (the entry point), ``commands`` (the table of commands), ``options`` (shared
 options and completion), ``output`` (standard output and messages), ``progress`` (a bar on a terminal);
-``scenario_files``, ``runs``, ``models``, ``studies``, ``stores``, ``store_upkeep``, ``replays``, ``diagnosis``;
+``scenario_files``, ``runs``, ``models``, ``studies``, ``stores``, ``store_upkeep``, ``upkeep``, ``replays``,
+``diagnosis`` (the commands);
 :mod:`scenarios.cli.text` (their results as text, ``text``); ``shutdown`` (interruptions).
 
 The commands are public names of this package, so each is imported when it is called.

@@ -18,3 +18,4 @@ from .scenario_files import (
 from .store_upkeep import forget as forget, reprocess as reprocess, rewind as rewind
 from .stores import ingest as ingest, stats as stats
 from .studies import compare as compare, power as power, study as study, warm_up as warm_up
+from .upkeep import recover as recover, verify as verify

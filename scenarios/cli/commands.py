@@ -147,6 +147,18 @@ COMMANDS: Final[dict[str, Command]] = {
             "funnelsim export runs/baseline-seed7 --to tables --format parquet",
         ),
     ),
+    "verify": Command(
+        "Check that a folder is what was written; status 1 if not.",
+        (
+            "funnelsim verify runs/baseline-seed7",
+            "funnelsim verify runs/study-coverage --json",
+            "funnelsim verify sent.json --quiet || echo damaged",
+        ),
+    ),
+    "recover": Command(
+        "Salvage what can be of a damaged folder; status 1 if damage is left.",
+        ("funnelsim recover runs/study-coverage",),
+    ),
     "new": Command(
         "Write a commented scenario or study file to start from.",
         (

@@ -4,6 +4,8 @@ from .checksums import (
     Checksums as Checksums,
     checksum_lines as checksum_lines,
     sha256_of as sha256_of,
+    with_crc as with_crc,
+    without_crc as without_crc,
     write_checksums as write_checksums,
 )
 from .delivered_lines import broken_lines as broken_lines
@@ -19,7 +21,7 @@ from .event_files import (
     write_parts as write_parts,
 )
 from .flat_table import read_flat_table as read_flat_table
-from .folder_exchange import sweep as sweep, sync as sync
+from .folder_exchange import replace_file as replace_file, sweep as sweep
 from .plain_data import (
     model_data as model_data,
     to_json as to_json,

@@ -1,4 +1,4 @@
-"""A new folder takes the name of an earlier one in one step; what killed processes left beside it is swept.
+"""A new folder or file takes the name of an earlier one in one step; what killed processes left beside it is swept.
 
 A folder that is being written is locked. The system releases the lock when the process ends, however it ends, so a
 folder of that kind without a lock is a leftover.
@@ -133,6 +133,31 @@ def _swept(path: Path, left: Path) -> list[str]:
         if lock is not None:
             os.close(lock)
     return done
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file: a reader sees the earlier content or this one, also after a power failure.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+
+    Raises:
+        OSError: It cannot be written; the earlier file is there as before, and nothing is beside it.
+    """
+    working = path.with_name(f".{path.name}.partial")
+    # A folder made by somebody else may hold a link of this name, which must not be followed.
+    descriptor = os.open(working, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        working.replace(path)
+    except BaseException:
+        working.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def sync_all(folder: Path) -> None:

@@ -53,6 +53,10 @@ class LinesTarget:
                 raise OutputError(f"{path}: holds something already; it is left as it is. Give another file")
             if length < (kept_bytes or 0):
                 raise OutputError(f"{path}: is shorter than what it has been sent; it has been changed")
+            if kept_bytes and not _ends_a_line(path, kept_bytes):
+                raise OutputError(
+                    f"{path}: was sent {kept_bytes:,} bytes, which end within a line; it has been changed"
+                )
             file = path.open("ab")
             file.truncate(kept_bytes or 0)  # lines that were written but not yet recorded are sent again
         except OSError as error:
@@ -96,3 +100,9 @@ class LinesTarget:
     def n_bytes(self) -> int | None:
         """Length of the file."""
         return self._n_bytes
+
+
+def _ends_a_line(path: Path, n_bytes: int) -> bool:
+    with path.open("rb") as file:
+        file.seek(n_bytes - 1)
+        return file.read(1) == b"\n"

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -102,7 +101,7 @@ def replay(
         announce: Called with a message for each retry.
 
     Raises:
-        InputError: The folder, the address, the speed or the state file is wrong.
+        InputError: The folder, the address, the speed or the state file is wrong, or another replay uses that.
         OutputError: A file cannot be written, or holds something already.
         DeliveryError: The receiver refused something or could not be reached; with ``resume`` nothing need be repeated.
 
@@ -120,18 +119,19 @@ def replay(
     run = RecordedRun(Path(run_folder))
     beginning = ReplayState(run.digest, to, order, _text(since), _text(until))
     states = StateFile(None if resume is None else Path(resume))
-    state = states.resumed(beginning)
-    receiver = Receiver(clock, write_key, max_retries, announce, state.n_bytes)
-    # Lines that were acknowledged before are skipped by their number, which the order makes the same each time.
-    lines = islice(run.lines(order, since=since, until=until), state.acknowledged, None)
-    target = open_target(to, receiver)
-    states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file belongs to this replay
-    sending = _Sending(target, states, state, pace, progress, run.n_events)
-    try:
-        for batch in _batches(lines, target, pace):
-            sending.send(batch)
-    finally:
-        target.close()
+    with states.locked():
+        state = states.resumed(beginning)
+        receiver = Receiver(clock, write_key, max_retries, announce, state.n_bytes)
+        # Lines that were acknowledged before are skipped by their number, which the order makes the same each time.
+        lines = _after(run.lines(order, since=since, until=until), state.acknowledged)
+        target = open_target(to, receiver)
+        states.keep(replace(state, n_bytes=target.n_bytes))  # from now on the file belongs to this replay
+        sending = _Sending(target, states, state, pace, progress, run.n_events)
+        try:
+            for batch in _batches(lines, target, pace):
+                sending.send(batch)
+        finally:
+            target.close()
     return sending.result()
 
 
@@ -230,6 +230,24 @@ class _Sending:
             seconds=self._took_s,
             behind_seconds=self.pace.behind_s,
         )
+
+
+def _after(lines: Iterator[RecordedLine], n: int) -> Iterator[RecordedLine]:
+    """Skip lines that were acknowledged before.
+
+    Args:
+        lines: All lines, in order.
+        n: How many to skip.
+
+    Raises:
+        InputError: There are not so many.
+    """
+    for n_skipped in range(n):
+        if next(lines, None) is None:
+            raise InputError(
+                f"--resume: {n:,} lines have been acknowledged, of a run with {n_skipped:,}; it is damaged"
+            )
+    yield from lines
 
 
 def _batches(lines: Iterator[RecordedLine], target: Target, pace: Pace) -> Iterator[list[RecordedLine]]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+
+import psutil
 
 from analytics.renaming import OldNameWarning
 from scenarios.errors import InputError, advice
@@ -26,6 +30,10 @@ _ONE_THREAD: Final = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS"
 
 _MOST_PER_CORE: Final = 8
 """Most workers for each core of this machine; a larger number is a typing error."""
+
+
+_WATCH_S: Final = 0.5
+"""Seconds between two looks of a worker at whether the main process is still there."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def _loky(address: str, jobs: int | None) -> Pool:
         # loky replaces a worker whose memory has grown, as in a run of millions of events. Nothing is lost.
         warnings.filterwarnings("ignore", message="A worker was restarted while some jobs", category=UserWarning)
         executor: Executor = import_module("loky").ProcessPoolExecutor(
-            n_workers, timeout=None, env=_ONE_THREAD, initializer=_leave_interruptions
+            n_workers, timeout=None, env=_ONE_THREAD, initializer=_begin_worker, initargs=(os.getpid(),)
         )
         return executor
 
@@ -148,11 +156,28 @@ def _loky(address: str, jobs: int | None) -> Pool:
     return Pool(n_workers, start, end, is_remote=True)
 
 
-def _leave_interruptions() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process, and warnings of old names to the main process."""
+def _begin_worker(main_process: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, and warnings to the main process, and end with it.
+
+    Args:
+        main_process: Its number.
+    """
+    threading.Thread(target=_end_with, args=(main_process,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The main process has warned of old names already, when it read the files.
     warnings.simplefilter("ignore", OldNameWarning)
+
+
+def _end_with(main_process: int) -> None:
+    """End this worker soon after the main process, which may be killed without a chance to end its workers.
+
+    Args:
+        main_process: Its number.
+    """
+    # Elsewhere than on Windows a process whose parent has died gets another one at once.
+    while os.getppid() == main_process and psutil.pid_exists(main_process):
+        time.sleep(_WATCH_S)
+    os._exit(1)
 
 
 def _dask(address: str, jobs: int | None) -> Pool:

@@ -1,7 +1,14 @@
 from .cost import StudyCost as StudyCost
 from .design import unit_design as unit_design
 from .execution import Execution as Execution, Progress as Progress
-from .folder import STUDY_FILE as STUDY_FILE, StudyFolder as StudyFolder, study_folder as study_folder
+from .folder import (
+    JOURNAL as JOURNAL,
+    STUDY_FILE as STUDY_FILE,
+    StudyFolder as StudyFolder,
+    lock_journal as lock_journal,
+    read_journal as read_journal,
+    study_folder as study_folder,
+)
 from .intervals import (
     ROUNDING as ROUNDING,
     Sample as Sample,

@@ -1,0 +1,44 @@
+"""Commands that check what is kept on the disk, and salvage it: verify and recover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analytics.errors import Damage
+from scenarios.cli.options import JsonOutput
+from scenarios.cli.output import Output
+from scenarios.files.plain_data import to_json
+from scenarios.verification import recover as recover_from, verify as verify_at
+
+KeptPath = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Folder of a run, an analysis, an export or a study, or --resume file.")
+]
+
+
+def verify(folder: KeptPath, *, json: JsonOutput = False) -> Output:
+    """Check that a folder is what was written; status 1 if not."""
+    found = verify_at(folder)
+    status = 1 if found.damages else 0
+    if json:
+        return Output(to_json(found.to_dict()), status=status)
+    checked = (f"  {text}" for text in found.checked)
+    lines = [f"{folder} ({found.kind})", *checked, *_damage_lines(found.damages), "" if status else "no damage"]
+    return Output("\n".join(filter(None, lines)), is_summary=not status, status=status)
+
+
+def recover(folder: KeptPath, *, json: JsonOutput = False) -> Output:
+    """Salvage what can be of a damaged folder; status 1 if damage is left."""
+    found = recover_from(folder)
+    status = 1 if found.left else 0
+    if json:
+        return Output(to_json(found.to_dict()), status=status)
+    lines = [*found.done, *_damage_lines(found.left)] or ["nothing to do: no damage"]
+    return Output("\n".join(lines), is_summary=not status, status=status)
+
+
+def _damage_lines(damages: Sequence[Damage]) -> list[str]:
+    return [f"damage: {damage}" for damage in damages]
