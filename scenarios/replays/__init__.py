@@ -1,8 +1,8 @@
 """A recorded run, sent once more to a pipeline under test.
 
 Modules, in reading order: ``recorded_run`` (its lines in order), ``pace`` (recorded time against the clock),
-``target`` (the interface of receivers), ``files``, ``http``, ``kafka`` (the receivers), ``state`` (how far it has
-come), ``sending`` (the replay itself), ``export`` (the run as warehouse tables).
+``target`` (the interface of receivers), ``files``, ``http`` on ``bounded_http``, ``kafka`` (the receivers), ``state``
+(how far it has come), ``sending`` (the replay itself), ``export`` (the run as warehouse tables).
 """
 
 import lazy_loader

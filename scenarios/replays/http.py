@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import re
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from scenarios.errors import DeliveryError, InputError
+from scenarios.replays.bounded_http import connection_to, read_answer
 from scenarios.replays.recorded_run import RecordedLine
 from scenarios.replays.target import Receiver
 
@@ -25,12 +27,16 @@ _ENVELOPE_BYTES: Final = 64
 
 _DEFAULT_PATH: Final = "/v1/batch"
 _TIMEOUT_S: Final = 30.0
+"""Seconds for a request: to connect, to send a batch and to read the answer."""
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
 # A collector that asks for an hour would look like a hang; five minutes show that it is alive.
 _LONGEST_ASKED_S: Final = 300.0
 _REQUEST_TIMEOUT, _TOO_MANY, _SERVER_ERROR = 408, 429, 500
 _SHOWN: Final = 200
+_MOST_ANSWER_BYTES: Final = 64 << 10
+"""What is read of the body of an answer; a longer one costs a new connection."""
+_PRINTABLE: Final = re.compile("[!-~]*")
 
 
 class HttpTarget:
@@ -59,9 +65,9 @@ class HttpTarget:
             f"?{self._url.query}" if self._url.query else ""
         )
         # Segment's API takes the write key as the user name of HTTP Basic, without a password.
-        key = base64.b64encode(f"{receiver.write_key}:".encode()).decode()
+        key = base64.b64encode(f"{receiver.write_key}:".encode(errors="surrogateescape")).decode()
         self._headers = {"Content-Type": "application/json", "User-Agent": "funnelsim", "Authorization": f"Basic {key}"}
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection = connection_to(self._url)
         self.n_retries = 0
 
     @property
@@ -98,16 +104,14 @@ class HttpTarget:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection.close()
 
     def _tried(self, events: bytes) -> tuple[str, float | None]:
         """Send a batch once; return what went wrong, and after how many seconds the collector asks to be tried again.
 
         A connection that was kept open may have been closed at the other end since; that alone is no fault.
         """
-        kept_open = self._connection is not None
+        kept_open = self._connection.sock is not None
         try:
             try:
                 return self._answer(events)
@@ -120,20 +124,23 @@ class HttpTarget:
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise DeliveryError(f"{self._address}: its certificate is not valid: {error.verify_message}") from error
+        except TimeoutError:
+            self.close()
+            return f"does not answer within {_TIMEOUT_S:g} s", None
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return getattr(error, "strerror", None) or str(error) or type(error).__name__, None
+            return (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__)[:_SHOWN], None
 
     def _answer(self, events: bytes) -> tuple[str, float | None]:
-        connection = self._connection = self._connection or _connection(self._url)
         # The collector corrects clocks by sentAt, so it must be the moment of sending and not of the recording.
         sent_at = self._receiver.clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body = b'{"batch":[' + events + b'],"sentAt":"' + sent_at.encode() + b'"}'
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        # Read to the end even if it is not shown: the connection can be used again only then.
-        text = response.read().decode("utf-8", "replace")
-        if response.will_close:
+        self._connection.begin(_TIMEOUT_S)
+        self._connection.request("POST", self._path, body, self._headers)
+        response = self._connection.getresponse()
+        # Read even if it is not shown: the connection can be used again only after the end of an answer.
+        text = read_answer(response, _MOST_ANSWER_BYTES).decode("utf-8", "replace")
+        if response.will_close or not response.isclosed():
             self.close()
         return self._judged(response, text)
 
@@ -141,11 +148,11 @@ class HttpTarget:
         status = response.status
         if 200 <= status < 300:  # noqa: PLR2004 - as the standard has it
             return "", None
-        answer = f"answers {status} {response.reason}".rstrip()
+        answer = f"answers {status} {response.reason[:_SHOWN]}".rstrip()
         if status in {_REQUEST_TIMEOUT, _TOO_MANY} or status >= _SERVER_ERROR:
             return answer, self._asked_s(response.getheader("Retry-After"))
         place = response.getheader("Location")
-        advice = f", and that it is at {place}" if place else f": {text[:_SHOWN]}" if text else ""
+        advice = f", and that it is at {place[:_SHOWN]}" if place else f": {text[:_SHOWN]}" if text else ""
         raise DeliveryError(f"{self._address}: {answer}{advice}")
 
     def _asked_s(self, header: str | None) -> float | None:
@@ -174,19 +181,16 @@ def _aware(moment: datetime) -> datetime:
 def _parsed(address: str) -> SplitResult:
     try:
         url = urlsplit(address)
-        usable = bool(url.hostname) and (url.port is None or url.port > 0)
+        # As the name goes to the resolver; it refuses empty and long labels.
+        host = (url.hostname or "").encode("idna").decode()
+        usable = bool(host) and bool(_PRINTABLE.fullmatch(host)) and (url.port is None or url.port > 0)
     except ValueError:
         usable = False
     if not usable:
         raise InputError(f"--to: must be http://HOST:PORT or https://HOST, perhaps with a path (got {address!r})")
+    if not _PRINTABLE.fullmatch(url.path + url.query):
+        raise InputError(f"--to: write the path with %-escapes, such as %C3%BC for ü (got {address!r})")
     if url.username or url.password:
         # A key in the address would be printed with it, and kept in the state file.
         raise InputError("--to: give the write key by --write-key or FUNNELSIM_WRITE_KEY, not in the address")
     return url
-
-
-def _connection(url: SplitResult) -> http.client.HTTPConnection:
-    host = url.hostname or ""
-    if url.scheme == "https":
-        return http.client.HTTPSConnection(host, url.port, timeout=_TIMEOUT_S)
-    return http.client.HTTPConnection(host, url.port, timeout=_TIMEOUT_S)
