@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
 
 class FunnelsimError(Exception):
@@ -48,8 +49,14 @@ class Fault:
         return ": ".join(part for part in (self.where, self.path, self.message) if part)
 
 
+MOST_FAULTS: Final = 50
+"""Errors of a scenario that a message lists; of more, the file as a whole is not what was meant."""
+
+_LONGEST_FAULT: Final = 1000
+
+
 class ScenarioError(FunnelsimError):
-    """A scenario that cannot be run; the message lists every error, one per line.
+    """A scenario that cannot be run; the message lists the errors, one per line, up to fifty.
 
     Args:
         faults: What is wrong, in the order in which it should be read.
@@ -57,11 +64,17 @@ class ScenarioError(FunnelsimError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        shown = [_shortened(str(fault)) for fault in self.faults[: MOST_FAULTS + 1]]
+        n_more = len(self.faults) - len(shown)
+        super().__init__("\n".join([*shown, *([f"and {n_more:,} more"] if n_more else [])]))
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[tuple[Fault, ...]]]:
         # Exceptions pickle their text only; workers of a study must return the faults too.
         return type(self), (self.faults,)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_FAULT else f"{text[: _LONGEST_FAULT - 1]}…"
 
 
 def did_you_mean(given: str, known: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from .library import (
 from .loading import (
     Overrides as Overrides,
     load as load,
+    load_beside as load_beside,
     load_source as load_source,
     parse as parse,
     read_source as read_source,

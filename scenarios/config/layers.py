@@ -74,7 +74,8 @@ class Layers:
         """
         source = with_current_names(self._model, source)
         # A section whose lines are all commented out reads as null, but states nothing.
-        stated = {key: value for key, value in source.data.items() if value is not None}
+        known = self._model.model_fields
+        stated = {key: value for key, value in source.data.items() if value is not None or key not in known}
         layer = _Layer(source.where, is_own=source.name == self.name)
         self._merge(self.data, (), stated, layer)
 
@@ -155,12 +156,13 @@ class Layers:
         self._drop_alternatives(container, path, stated, types)
         if may_remove:
             self._inherited[path] = [key for key in container if key not in stated]
+        named = {**container, **stated} if isinstance(container, dict) else None
         for key, value in stated.items():
             if may_remove and value is None and key in container:
                 self._forget((*path, key))
                 del container[key]
             else:
-                inner = types_inside(types, key, {**container, **stated} if isinstance(container, dict) else None)
+                inner = types_inside(types, key, named)
                 self._lay(container, (*path, key), value, layer, inner)
 
     def _lay(self, container: Any, path: Path, value: object, layer: _Layer, types: Types) -> None:  # noqa: ANN401
@@ -169,7 +171,9 @@ class Layers:
         says_none = isinstance(value, Mapping) and not value and is_dictionary(types)
         merges = isinstance(_value_at(container, key), dict) and isinstance(value, Mapping) and not says_none
         if not merges:
-            self._forget(path)
+            # A search through all places, which a value that is new has none of.
+            if isinstance(container, list) or key in container:
+                self._forget(path)
             container[key] = {} if isinstance(value, Mapping) else _as_time(deepcopy(value), types)
         # A fault about a missing key should point to the line where the user's own file opens the section.
         if layer.is_own or not merges:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,7 +19,7 @@ _FOLDERS: Final = {"scenario": LIBRARY, "study": STUDIES}
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
-_LARGEST_FILE_BYTES: Final = 5_000_000
+_LARGEST_FILE_BYTES: Final = 1 << 20
 """Largest file that is read; a larger one was given by mistake."""
 
 
@@ -93,22 +95,30 @@ def _found(name_or_path: str | Path, kind: Literal["scenario", "study"], beside:
     raise ScenarioError([Fault(fault.where, fault.path, f"{fault.message}{what}{hint}")])
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, is_named_by_user: bool = True) -> str:
     """Read a scenario file, which must be text in UTF-8.
 
     Args:
         path: The file.
+        is_named_by_user: Whether the user has named it, and not another file, perhaps of somebody else. Only the user
+            may name a pipe, such as ``<(sed … my.yaml)`` of the shell.
 
     Raises:
         ScenarioError: It cannot be read, or is not text.
     """
     name = shown_name(path)
     try:
-        # The size is checked first: a file of events given by mistake would fill the memory.
-        if path.is_file() and path.stat().st_size > _LARGEST_FILE_BYTES:
+        # Without waiting: a pipe may have no writer.
+        more = 0 if is_named_by_user else getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | more)) as file:
+            if not (is_named_by_user or stat.S_ISREG(os.fstat(file.fileno()).st_mode)):
+                raise ScenarioError([Fault(name, "", "is not a file, but a pipe or a device")])
+            # A device has no size to be checked before, and some have no end.
+            content = file.read(_LARGEST_FILE_BYTES + 1)
+        if len(content) > _LARGEST_FILE_BYTES:
             raise ScenarioError([Fault(name, "", f"is larger than {_LARGEST_FILE_BYTES:,} bytes; not a scenario")])
         # An editor's byte order mark is not part of the text.
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError([Fault(name, "", f"is not text in UTF-8 (byte {error.start})")]) from None
     except OSError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scenarios.config.layers import Layers
-from scenarios.config.library import find_scenario, read_text, shown_name
+from scenarios.config.library import LIBRARY, find_scenario, read_text, shown_name
 from scenarios.config.settings import ScenarioSettings
 from scenarios.config.validation import check
 from scenarios.config.yaml_source import Path as Keys, YamlSource, dotted, read_scalar, read_yaml
@@ -36,7 +37,7 @@ def load(model: type[Model], name_or_path: str | Path, overrides: Overrides = ()
         ScenarioError: Something is wrong; with every fault and its place.
     """
     path = find_scenario(name_or_path)
-    return _build(model, _chain(path, read_source(path, read_text(path))), overrides)
+    return _build(model, path, read_source(path, read_text(path)), overrides)
 
 
 def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -> Model:
@@ -52,7 +53,7 @@ def parse(model: type[Model], text: str, name: str, overrides: Overrides = ()) -
         ScenarioError: Something is wrong; with every fault and its place.
     """
     path = Path(name)
-    return _build(model, _chain(path, read_source(path, text)), overrides)
+    return _build(model, path, read_source(path, text), overrides)
 
 
 def load_source(model: type[Model], source: YamlSource, beside: Path) -> Model:
@@ -66,7 +67,27 @@ def load_source(model: type[Model], source: YamlSource, beside: Path) -> Model:
     Raises:
         ScenarioError: Something is wrong; with every fault and its place.
     """
-    return _build(model, _chain(beside, source), ())
+    return _build(model, beside, source, ())
+
+
+def load_beside(model: type[Model], name: str, beside: Path, fault: Fault) -> Model:
+    """Read a scenario that another file names.
+
+    Args:
+        model: Model of the scenario.
+        name: A name of the library, or the path of a file, from the folder of the other file.
+        beside: The other file.
+        fault: Where, and in which of its settings, it names the scenario.
+
+    Raises:
+        ScenarioError: Something is wrong; with every fault and its place.
+    """
+    path = find_scenario(name, beside=beside.parent, fault=fault)
+    outside: dict[str, Fault] = {}
+    _note_outside(path, beside.parent, fault, name, outside)
+    with _without_foreign_content(outside):
+        source = read_source(path, read_text(path, is_named_by_user=False))
+        return _laid(model, _chain(path, source, outside, beside.parent), ())
 
 
 def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mapping[str, Any]) -> Model:
@@ -86,7 +107,42 @@ def with_changes(model: type[Model], settings: ScenarioSettings, changes: Mappin
     return check(model, layers).made_from([settings, *settings.bases])
 
 
-def _build(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
+def _build(model: type[Model], path: Path, source: YamlSource, overrides: Overrides) -> Model:
+    """Make settings of a file, of what it extends and of overrides.
+
+    What is wrong in a file that the user has not named, and that is not below the folder of the one named, is not
+    shown: a scenario of somebody else could otherwise have any file read to whoever sees the messages.
+
+    Args:
+        model: Model of the scenario.
+        path: The file.
+        source: Its content.
+        overrides: As for :func:`load`.
+    """
+    outside: dict[str, Fault] = {}
+    with _without_foreign_content(outside):
+        return _laid(model, _chain(path, source, outside, path.parent), overrides)
+
+
+@contextmanager
+def _without_foreign_content(outside: Mapping[str, Fault]) -> Iterator[None]:
+    """Replace the faults of files that are not to be shown.
+
+    Args:
+        outside: What is said instead, by the name of the file.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioError(dict.fromkeys(_without_content(fault, outside) for fault in error.faults)) from None
+
+
+def _without_content(fault: Fault, outside: Mapping[str, Fault]) -> Fault:
+    names = (name for name in outside if fault.where == name or fault.where.startswith(f"{name}:"))
+    return next((outside[name] for name in names), fault)
+
+
+def _laid(model: type[Model], chain: Sequence[YamlSource], overrides: Overrides) -> Model:
     layers = Layers(chain[-1].name, model)
     bases: list[ScenarioSettings] = []
     for source in chain[:-1]:
@@ -117,12 +173,35 @@ def _fill_defaults(model: type[ScenarioSettings], layers: Layers) -> list[Scenar
     return [settings]
 
 
-def _chain(path: Path, source: YamlSource) -> list[YamlSource]:
+def _note_outside(path: Path, folder: Path, fault: Fault, name: str, outside: dict[str, Fault]) -> None:
+    """Note a file whose content is not to be shown: it is neither below a folder nor in the library.
+
+    Args:
+        path: The file.
+        folder: Folder of the file that the user has named.
+        fault: Where, and in which setting, the file is named.
+        name: Its name there.
+        outside: Gets what is said instead of its faults, by its name in messages.
+    """
+    folders = (folder.resolve(), LIBRARY.resolve())
+    if not outside and any(path.resolve().is_relative_to(each) for each in folders):
+        return
+    reason = (
+        f"what is wrong in {name!r} is not shown, because it is outside of the folder of the file that names it; "
+        f"`funnelsim validate {shown_name(path)}` shows it"
+    )
+    # What a file outside extends has no other message: its name stands in that file.
+    outside[shown_name(path)] = next(iter(outside.values()), Fault(fault.where, fault.path, reason))
+
+
+def _chain(path: Path, source: YamlSource, outside: dict[str, Fault], folder: Path) -> list[YamlSource]:
     """Read what a file extends, and what that extends; the farthest first.
 
     Args:
         path: The file.
         source: Its content, from which ``extends`` is removed.
+        outside: Gets the files that are outside of the folder, as :func:`_note_outside` has it.
+        folder: Folder of the file that the user has named.
 
     Raises:
         ScenarioError: A file is missing or extends itself, directly or through others.
@@ -133,10 +212,11 @@ def _chain(path: Path, source: YamlSource) -> list[YamlSource]:
         if not isinstance(base, str):
             raise ScenarioError([Fault(fault.where, "extends", f"must be a library name or a path (got {base!r})")])
         path = find_scenario(base, beside=path.parent, fault=fault)
+        _note_outside(path, folder, fault, base, outside)
         if path.resolve() in seen:
             names = " → ".join(shown_name(known) for known in [*map(Path, (s.name for s in sources)), path])
             raise ScenarioError([Fault(fault.where, "extends", f"goes round in a circle: {names}")])
-        source = read_source(path, read_text(path))
+        source = read_source(path, read_text(path, is_named_by_user=False))
         sources.append(source)
         seen.append(path.resolve())
     return sources[::-1]

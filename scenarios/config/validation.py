@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from scenarios.config.layers import Layers
 from scenarios.config.model_paths import fields_of, is_dictionary, types_at, value_at
 from scenarios.config.yaml_source import Path, dotted
-from scenarios.errors import Fault, ScenarioError, advice, did_you_mean
+from scenarios.errors import MOST_FAULTS, Fault, ScenarioError, advice, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -109,7 +109,8 @@ def _texts(data: object, path: Path) -> Iterator[tuple[Path, str]]:
 def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> list[Fault]:
     # Each branch of a union reports an error about the same value; together they are one fault.
     messages: dict[Path, list[str]] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[:MOST_FAULTS]:
         path = _path_in(layers.data, detail["loc"])
         path, message = _narrowed(model, layers.data, path, _message(model, layers.data, path, detail))
         message += _what_stays(layers, path, message)
@@ -117,7 +118,8 @@ def _faults(model: type[BaseModel], layers: Layers, error: ValidationError) -> l
         if message not in seen:
             seen.append(message)
     faults = [Fault(layers.where(path), dotted(path), " or ".join(seen)) for path, seen in messages.items()]
-    return sorted(faults, key=_reading_order)
+    n_more = len(details) - MOST_FAULTS
+    return [*sorted(faults, key=_reading_order), *([Fault(layers.name, "", f"{n_more:,} more")] if n_more > 0 else [])]
 
 
 def _what_stays(layers: Layers, path: Path, message: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -26,6 +27,13 @@ _TEXT_TAGS: Final = frozenset({"str", "timestamp"})
 _CONSTRUCTED_TAGS: Final = frozenset({"int", "float", "bool", "null"})
 _MERGE: Final = f"{_TAG}merge"
 """Tag of an unquoted ``<<``: YAML 1.2 no longer has merge keys, but people write them."""
+
+_MOST_LINES: Final = 20_000
+_MOST_NODES: Final = 40_000
+"""Lines, and keys and values, that a file may have as it is written: the parser reads a few thousand a second."""
+
+_LARGEST_INTEGER_BITS: Final = 1000
+"""Size of the largest whole number; Python refuses to write one of 4,300 digits."""
 
 _MOST_VALUES: Final = 100_000
 """Values a file may hold once its aliases are written out; more is a mistake, or an attack."""
@@ -105,6 +113,19 @@ def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that Y
         raise ScenarioError(Fault(name, fault.path, fault.message) for fault in error.faults) from None
 
 
+class _Composer(Composer):
+    """A composer of nodes that stops at too many."""
+
+    _n_nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - ruamel's own
+        self._n_nodes += 1
+        if self._n_nodes > _MOST_NODES:
+            mark = self.parser.peek_event().start_mark
+            raise MarkedYAMLError(problem=f"more than {_MOST_NODES:,} keys and values", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
 class _Reader:
     """Turns the nodes of one document into plain data and notes their places.
 
@@ -124,6 +145,7 @@ class _Reader:
         self._n_values = 0
         self._open: set[int] = set()
         self._yaml = YAML(typ="safe", pure=True)
+        self._yaml.Composer = _Composer
 
     def read(self, text: str) -> Any:  # noqa: ANN401
         root = self._compose(text)
@@ -133,6 +155,9 @@ class _Reader:
         return data
 
     def _compose(self, text: str) -> Node | None:
+        n_lines = text.count("\n")
+        if n_lines > _MOST_LINES:
+            raise ScenarioError([Fault(self.name, "", f"has {n_lines:,} lines; at most {_MOST_LINES:,} are read")])
         try:
             root: Node | None = self._yaml.compose(text)
         except MarkedYAMLError as error:
@@ -227,10 +252,14 @@ class _Reader:
             self._refuse_tag(node, path)
             return None
         try:
-            return self._yaml.constructor.construct_object(node)
+            value = self._yaml.constructor.construct_object(node)
         except (YAMLError, ValueError, KeyError):
-            self._faults.append(self._fault(node, path, f"{node.value!r} is not a value of type {kind}"))
+            self._faults.append(self._fault(node, path, f"{_short(node)} is not a value of type {kind}"))
             return None
+        if isinstance(value, int) and value.bit_length() > _LARGEST_INTEGER_BITS:
+            self._faults.append(self._fault(node, path, f"{_short(node)} is too large a number"))
+            return None
+        return value
 
     def _refuse_tag(self, node: Node, path: Path) -> None:
         self._faults.append(self._fault(node, path, f"the tag {node.tag} is not understood"))
@@ -238,6 +267,11 @@ class _Reader:
     def _fault(self, node: Node, path: Path, message: str) -> Fault:
         line, column = _place(node)
         return Fault(f"{self.name}:{line}:{column}", dotted(path), message)
+
+
+def _short(node: ScalarNode) -> str:
+    text = repr(node.value)
+    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - a line of a terminal
 
 
 def _place(node: Node) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from analytics.settings import EstimatorName
 from scenarios.config.layers import Layers
-from scenarios.config.library import find_scenario, find_study, read_text
-from scenarios.config.loading import load_source, read_source
+from scenarios.config.library import find_study, read_text
+from scenarios.config.loading import load_beside, load_source, read_source
 from scenarios.config.model_paths import fields_of, types_at, value_at
 from scenarios.config.renamed import with_current_names, with_current_paths
 from scenarios.config.validation import check
@@ -174,7 +174,7 @@ class _Checker:
         try:
             if isinstance(source, str):
                 fault = Fault(self._source.where(keys), dotted(keys), "")
-                return Scenario.load(find_scenario(source, beside=self._path.parent, fault=fault))
+                return load_beside(Scenario, source, self._path, fault)
             return load_source(Scenario, self._within(keys, source), self._path)
         except ScenarioError as error:
             self._faults.extend(error.faults)
