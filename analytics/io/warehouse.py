@@ -119,10 +119,20 @@ _TABLES: Final[dict[CallType, tuple[str, dict[str, str]]]] = {
 """Name of the table of each call, and the columns that only it has."""
 
 
+_OTHER_TABLES: Final = frozenset({"users", *(name for name, _ in _TABLES.values())})
+"""Tables that are not those of tracked events."""
+
+_LONGEST_NAME: Final = 120
+"""Characters of the name of a table: warehouses take 127 bytes or fewer, and a file 255."""
+
+
 def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the tables of a Segment warehouse with their names: one for each call, and one for each tracked event.
 
-    An event that was delivered twice is in its table twice; dbt's package takes the first of an ``id``.
+    An event that was delivered twice is in its table twice; dbt's package takes the first of an ``id``. Events whose
+    names differ in letters that a table's name does not have, as ``Demo Requested`` and ``demo-requested`` do, are in
+    one table; its column ``event_text`` has the name of each. An event with the name of another table, such as
+    ``Pages``, is in ``pages_event``.
 
     Args:
         events: Rows of the flat event table.
@@ -143,8 +153,11 @@ def warehouse_tables(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]
         yield name, _tracks(rows) if call == CallType.TRACK else _selected(rows, _COMMON | columns)
     yield "users", _users(events.filter(calls == CallType.IDENTIFY))
     tracked = events.filter((calls == CallType.TRACK) & events["event"].is_not_null())
+    tables: dict[str, list[str]] = {}
     for event in sorted(tracked["event"].cast(pl.String).unique()):
-        yield _snake_case(event), _tracks(tracked.filter(pl.col("event") == event), asset=True)
+        tables.setdefault(_event_table(event), []).append(event)
+    for name, names in tables.items():
+        yield name, _tracks(tracked.filter(pl.col("event").cast(pl.String).is_in(names)), asset=True)
 
 
 def _selected(rows: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
@@ -176,6 +189,12 @@ def _users(identifies: pl.DataFrame) -> pl.DataFrame:
     return _selected(latest, columns | {"id": "user_id", "email": "email"})
 
 
+def _event_table(event: str) -> str:
+    """Name of an event's table, different from those of the calls."""
+    name = _snake_case(event)
+    return f"{name}_event" if name in _OTHER_TABLES else name
+
+
 def _snake_case(event: str) -> str:
-    """Name of an event's table: ``Demo Requested`` is ``demo_requested``."""
-    return warehouse_name(event) or "unnamed"
+    """Name of an event in a warehouse, and of its table: ``Demo Requested`` is ``demo_requested``."""
+    return (warehouse_name(event) or "unnamed")[:_LONGEST_NAME]

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import flatten
 from analytics.io.ndjson import decode
-from analytics.io.warehouse import unfold, warehouse_name
+from analytics.io.warehouse import unfold, warehouse_name, warehouse_tables
 
 PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
 
@@ -127,3 +127,25 @@ def test_columns_are_as_many_as_names_and_rows_as_events(context: dict[str, Any]
     extra = [name for name in unfolded.columns if name not in EVENT_SCHEMA]
     assert set(unfolded.select(extra).dtypes) <= {pl.String}
     assert all(name.startswith(("context_", "extra_")) or name == "context" for name in extra)
+
+
+def test_no_two_tables_have_one_name():
+    """Events whose names differ only in letters that no table's name has share a table, as in Segment's warehouses.
+
+    The names of calls' tables are not taken from them, and no name is too long for a file.
+    """
+    names = ["Demo Requested", "demo-requested", "Pages", "pages", "users", "Tracks", "…", "?", "x" * 200, "x" * 201]
+    track = {"type": "track", "anonymousId": "a", "timestamp": "2026-03-03T10:00:00Z"}
+    events = flatten([PAGE, *(track | {"event": name, "messageId": name} for name in names)]).frame
+    tables = list(warehouse_tables(events))
+    heights = {name: table.height for name, table in tables}
+    assert len(heights) == len(tables)
+    assert heights["pages"] == 1
+    assert heights["tracks"] == len(names)
+    of_events = {name: table["event_text"].to_list() for name, table in tables if "event_text" in table.columns}
+    del of_events["tracks"]
+    assert sorted(text for texts in of_events.values() for text in texts) == sorted(names)
+    assert sorted(of_events["demo_requested"]) == ["Demo Requested", "demo-requested"]
+    assert sorted(of_events["pages_event"]) == ["Pages", "pages"]
+    assert {"users_event", "tracks_event", "unnamed"} < of_events.keys()
+    assert max(map(len, heights)) < 128

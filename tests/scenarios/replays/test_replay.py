@@ -222,3 +222,48 @@ def test_only_a_run_with_events_can_be_replayed(runs: Path, tmp_path: Path) -> N
     run_to_folder(Scenario(name="small").replace({"clock.hours": 1}), tmp_path / "none", events="none", analyse=False)
     with pytest.raises(InputError, match="holds no events; run it with --events parquet or ndjson"):
         RecordedRun(tmp_path / "none")
+
+
+def test_one_replay_at_a_time_uses_a_state(runs: Path, tmp_path: Path) -> None:
+    """A second one is told and sends nothing; when the first has ended, also by a kill, the state can be used."""
+    state, options = tmp_path / "state", ["--speed", "30", "--quiet"]
+    command = [sys.executable, "-m", "funnelsim", "replay", str(runs / "ndjson"), "--resume", str(state), *options]
+    first = subprocess.Popen([*command, "--to", f"file:{tmp_path / 'sent'}"])
+    deadline = time.monotonic() + 60
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(InputError, match=r"state: another replay uses this file; wait for it, or give another"):
+        replay(runs / "ndjson", to=f"file:{tmp_path / 'sent'}", speed="max", resume=state)
+    first.kill()
+    first.wait()
+    replay(runs / "ndjson", to=f"file:{tmp_path / 'sent'}", speed="max", resume=state)
+    assert (tmp_path / "sent").read_bytes() == (runs / "ndjson/events.ndjson").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"acknowledged": -5},
+        {"acknowledged": True},
+        {"acknowledged": 10**30},
+        {"acknowledged": 1.5},
+        {"acknowledged": 10**9},
+        {"n_bytes": 10},
+        {"n_bytes": -1},
+        {"n_bytes": "7"},
+        {"to": 5},
+        {"since": 5},
+    ],
+)
+def test_a_state_by_hand_has_possible_values(runs: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    """Of an earlier version, or written by hand, it has no checksum: what cannot be is one clear error."""
+    state, sent = tmp_path / "state", tmp_path / "sent"
+    replay(runs / "parquet", to=f"file:{sent}", speed="max", resume=state)
+    lines, kept = sent.read_bytes(), json.loads(state.read_text())
+    del kept["crc32"]
+    state.write_text(json.dumps(kept))
+    assert replay(runs / "parquet", to=f"file:{sent}", speed="max", resume=state).sent == 0
+    state.write_text(json.dumps({**kept, **change}))
+    with pytest.raises((InputError, OutputError), match=r"damaged|does not keep|it has been changed"):
+        replay(runs / "parquet", to=f"file:{sent}", speed="max", resume=state)
+    assert sent.read_bytes() == lines

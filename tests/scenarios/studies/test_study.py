@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -342,3 +343,55 @@ def test_results_show_their_estimates_and_calibration(results: StudyResults):
     assert "visitors" in results._repr_html_()
     with pytest.raises(InputError, match="estimates: all"):
         results.calibration_chart()
+
+
+def test_a_disk_that_is_full_at_the_first_write_leaves_a_usable_folder(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is left of the study; what a killed process has left of its first write does not matter either."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            study.run(jobs=1, folder=tmp_path / "s")
+    assert list((tmp_path / "s").iterdir()) == []
+    (tmp_path / "s/.study.yaml.partial").write_text("name: s")
+    study.run(jobs=1, folder=tmp_path / "s")
+    assert not (tmp_path / "s/.study.yaml.partial").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_when_their_study_is_killed(tmp_path: Path):
+    """After kill -9 of the study alone no process of it is left within some seconds."""
+    file, journal = tmp_path / "study.yaml", tmp_path / "s/journal.ndjson"
+    file.write_text(TEXT.replace("replications: 4", "replications: 500"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [*COMMAND, str(file), "--out", str(tmp_path / "s"), "--jobs", "2", "--quiet"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 100
+    while not (journal.exists() and journal.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(session(process.pid)) >= 3
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while (left := session(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+
+
+def session(number: int) -> list[int]:
+    """Processes of a session that live."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(of) == number and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
