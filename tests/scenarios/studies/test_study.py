@@ -16,6 +16,7 @@ import cloudpickle
 import numpy as np
 import polars as pl
 import pytest
+from process_sessions import session
 
 from scenarios.errors import InputError, OutputError
 from scenarios.output_analysis.results import StudyResults
@@ -382,16 +383,3 @@ def test_workers_end_when_their_study_is_killed(tmp_path: Path):
     while (left := session(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
-
-
-def session(number: int) -> list[int]:
-    """Processes of a session that live."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(of) == number and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
