@@ -31,6 +31,8 @@ Vary = Literal["visitors", "hours"]
 
 _SETTING: Final[dict[Vary, str]] = {"visitors": "traffic.visitors_per_day", "hours": "clock.hours"}
 _LARGEST: Final[dict[Vary, float]] = {"visitors": 2_000_000, "hours": 24 * 365}
+_SMALLEST_ALPHA: Final = 1e-9
+"""Smallest level of which a quantile can be computed with some digits."""
 _PILOT: Final = 20
 _MAX_RATIO: Final = 16.0
 """Largest ratio between successive guesses, because a pilot is too small to extrapolate further."""
@@ -127,8 +129,9 @@ def sample_size(
 
 
 def _check_power(power: float, alpha: float) -> None:
-    if not 0 < alpha < power < 1:
-        raise InputError(f"power: must lie between alpha ({alpha:g}) and 1 (got {power:g})")
+    if not _SMALLEST_ALPHA <= alpha < power < 1:
+        alpha_text = f"alpha ({alpha:g}), which is {_SMALLEST_ALPHA:g} or more,"
+        raise InputError(f"power: must lie between {alpha_text} and 1 (got {power:g})")
 
 
 @dataclass

@@ -81,8 +81,11 @@ def verify(path: str | Path) -> Verification:
     ['truth.json']
     """
     path = Path(path)
-    kind = _kind(path)
-    checked, damages = _VERIFY.get(kind, _verify_folder)(path)
+    try:
+        kind = _kind(path)
+        checked, damages = _VERIFY.get(kind, _verify_folder)(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     return Verification(path, kind, tuple(checked), tuple(damages))
 
 

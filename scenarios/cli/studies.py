@@ -118,7 +118,9 @@ def power(
     power: Annotated[float, typer.Option(help="Target power: the share of runs that detect the effect.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Significance level of the test.")] = 0.05,
     vary: Annotated[Vary, typer.Option(help="What to increase: visitors per day, or hours.")] = "visitors",
-    replications: Annotated[int, typer.Option(metavar="N", help="Runs in total; more give a narrower interval.")] = 400,
+    replications: Annotated[
+        int, typer.Option(max=1_000_000, metavar="N", help="Runs in total; more give a narrower interval.")
+    ] = 400,
     set_: Overrides = None,
     jobs: Workers = None,
     executor: Executor = None,
@@ -161,7 +163,7 @@ def compare(
     response: Annotated[
         list[str] | None, typer.Option(metavar="EXPR", help="What to compare, such as 'conversion()'; may be repeated.")
     ] = None,
-    replications: Annotated[int, typer.Option(min=2, metavar="N", help="Runs of each scenario.")] = 20,
+    replications: Annotated[int, typer.Option(min=2, max=1_000_000, metavar="N", help="Runs of each scenario.")] = 20,
     seed: Seed = None,
     out: OutputFolder = None,
     jobs: Workers = None,
@@ -206,7 +208,7 @@ def warm_up(
     scenario: ScenarioName,
     *,
     series: Annotated[Series, typer.Option(help="The hourly counts to examine.")] = "page_views",
-    replications: Annotated[int, typer.Option(min=2, metavar="N", help="Runs to average.")] = 10,
+    replications: Annotated[int, typer.Option(min=2, max=1_000_000, metavar="N", help="Runs to average.")] = 10,
     set_: Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save Welch's plot as SVG.")] = None,
     jobs: Workers = None,

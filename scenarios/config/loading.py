@@ -21,6 +21,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 Model = TypeVar("Model", bound=ScenarioSettings)
 
+_SHOWN: Final = 200
+"""Characters of an override that a message shows."""
+
 _SAME_WORLD: Final = frozenset({"name", "description", "seed", "active_agents", "claims"})
 """Settings that change neither the world nor how it is analysed."""
 
@@ -271,7 +274,7 @@ def _each(overrides: Overrides, faults: list[Fault]) -> Iterator[tuple[str, str,
             yield f"{key}={value!r}", key, _plain(value, key, faults)
         return
     for text in [overrides] if isinstance(overrides, str) else overrides:
-        where = f"--set {text}"
+        where = f"--set {text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'}"
         key, equals, value = text.partition("=")
         if not equals:
             faults.append(Fault(where, "", "must be of the form path.to.key=value"))

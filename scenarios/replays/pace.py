@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+_LONGEST_SLEEP_S: Final = 86_400.0
+"""A system cannot sleep for centuries, as a very slow replay would; it sleeps again."""
 
 
 class Clock(Protocol):
@@ -83,7 +86,7 @@ class Pace:
         self.behind_s = max(self.behind_s, -ahead_s)
         # A sleep may end early, and a clock may jump; so the time left is measured again.
         while ahead_s > 0:
-            self._clock.sleep(ahead_s)
+            self._clock.sleep(min(ahead_s, _LONGEST_SLEEP_S))
             ahead_s = self._ahead_s(at_ms, self.speed)
 
     def _ahead_s(self, at_ms: int, speed: float) -> float:

@@ -24,6 +24,9 @@ from scenarios.replays.recorded_run import RecordedLine, RecordedRun, ReplayOrde
 from scenarios.replays.state import ReplayState, StateFile
 from scenarios.replays.target import Receiver, Target
 
+_SLOWEST: Final = 1e-6
+"""Least speed: an hour of the recording in a century."""
+
 _STDOUT: Final = "stdout"
 _NAMES: Final = (_STDOUT, "file", "http", "https", "kafka")
 _KINDS: Final = (_STDOUT, "file:PATH", "http://HOST:PORT", "https://HOST", "kafka:BROKERS/TOPIC")
@@ -274,8 +277,8 @@ def _checked(speed: float | Literal["max"]) -> float | None:
     """
     if speed in ("max", 0):
         return None
-    if isinstance(speed, str) or not (math.isfinite(speed) and speed > 0):
-        raise InputError(f"--speed: must be a number greater than 0, or max (got {speed!r})")
+    if isinstance(speed, str) or not (math.isfinite(speed) and speed >= _SLOWEST):
+        raise InputError(f"--speed: must be a number greater than 0, at least {_SLOWEST:g}, or max (got {speed!r})")
     return float(speed)
 
 

@@ -62,6 +62,7 @@ class StateFile:
         # Not the file itself, which is replaced with every state.
         name = self._path.with_name(f".{self._path.name}.lock")
         try:
+            name.parent.stat()  # a lock would make the folder, which may be a typing error
             lock = FileLock(name, thread_local=False, fallback_to_soft=False)
             lock.acquire(blocking=False)
         except Timeout:

@@ -239,7 +239,7 @@ class StudySettings(Settings):
     overrides: dict[str, Any] = Field(default_factory=dict)
     factors: dict[str, AnyFactor] = Field(default_factory=dict)
     design: AnyDesign = DesignSettings()
-    replications: Count | PrecisionSettings = 20
+    replications: Annotated[Count, Field(le=1_000_000)] | PrecisionSettings = 20
     seed: Annotated[int, Field(ge=0)] = 7
     common_random_numbers: bool = True
     responses: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=dict)
