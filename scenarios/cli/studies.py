@@ -33,6 +33,10 @@ from scenarios.scenario import Scenario
 from scenarios.study import Study, default_study_folder
 from scenarios.warm_up import Series, find_warm_up
 
+_RunsInTotal = Annotated[
+    int, typer.Option(max=1_000_000, metavar="N", help="Runs in total; more give a narrower interval.")
+]
+
 
 def study(
     study: Annotated[
@@ -118,9 +122,7 @@ def power(
     power: Annotated[float, typer.Option(help="Target power: the share of runs that detect the effect.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Significance level of the test.")] = 0.05,
     vary: Annotated[Vary, typer.Option(help="What to increase: visitors per day, or hours.")] = "visitors",
-    replications: Annotated[
-        int, typer.Option(max=1_000_000, metavar="N", help="Runs in total; more give a narrower interval.")
-    ] = 400,
+    replications: _RunsInTotal = 400,
     set_: Overrides = None,
     jobs: Workers = None,
     executor: Executor = None,
