@@ -222,7 +222,7 @@ def _recover_study(path: Path) -> list[str]:
     done = []
     with (path / JOURNAL).open("a+b") as journal:
         lock_journal(journal, path)
-        for left in path.glob(".*.partial"):
+        for left in filter(Path.is_file, path.glob(".*.partial")):
             left.unlink()
             done.append(f"{left}: removed; a process that was killed has left it")
         journal.seek(0)

@@ -76,13 +76,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     try:
         yield working
-        write_checksums(working)
-        sync_all(working)
-        _refuse_foreign(path)  # others may have put something there meanwhile
-        try:
-            take_name(working, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be replaced: {error.strerror or error}") from None
+        _finish(working, path)
     except BaseException:  # an interruption too must leave nothing behind
         shutil.rmtree(working, ignore_errors=True)
         _remove_empty(made_parents)
@@ -90,6 +84,17 @@ def new_folder(path: Path) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _finish(working: Path, path: Path) -> None:
+    """Give a folder that is complete its checksums and its name."""
+    try:
+        write_checksums(working)
+        sync_all(working)
+        _refuse_foreign(path)  # others may have put something there meanwhile
+        take_name(working, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -18,8 +18,8 @@ from typing import Final
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-_CANNOT_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
-"""Errors of a system, or of a file system, on which two names cannot be exchanged in one step."""
+_CANNOT: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.ENOLCK}
+"""Errors of a system, or of a file system, that has no such call."""
 
 
 def make_working_folder(path: Path) -> tuple[Path, int | None]:
@@ -182,6 +182,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT:  # as folders on some network file systems
+            raise
     finally:
         os.close(descriptor)
 
@@ -208,7 +211,7 @@ def _lock(folder: Path) -> int | None:
     except OSError as error:
         os.close(descriptor)
         # Some network file systems have no locks: nothing is swept there.
-        if error.errno in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}:
+        if error.errno in _CANNOT:
             return None
         raise
     if not is_there:
@@ -239,6 +242,6 @@ def _exchanged(one: Path, other: Path) -> bool:
     if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
-    if code in _CANNOT_EXCHANGE:
+    if code in _CANNOT:
         return False
     raise OSError(code, os.strerror(code), str(other))
