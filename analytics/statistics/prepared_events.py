@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Final
-from weakref import finalize
 
 import polars as pl
 
@@ -31,7 +29,7 @@ from analytics.statistics.experiments import ExperimentArms
 from analytics.statistics.mergeable_counts import add_up
 from analytics.statistics.page_coverage import PageCounts
 from analytics.statistics.segment_content import categories
-from analytics.store.spill import write_part
+from analytics.store.spill import temporary_folder, write_part
 
 _ROWS_AT_ONCE: Final = 250_000
 """Events that are cut into parts at a time."""
@@ -252,8 +250,7 @@ class PreparedParts:
     ) -> None:
         self._given, self._n_parts, self._order = given, given.n_parts, given.order
         self._settings, self._arm_shares = settings, arm_shares
-        self._folder = Path(mkdtemp(prefix="funnelsim-", dir=given.folder))
-        finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder = temporary_folder(self, given.folder)
         self._n_kept = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:

@@ -9,6 +9,11 @@ from .hour_sorter import HourSorter as HourSorter
 from .intake import EventIntake as EventIntake, JudgedEvents as JudgedEvents
 from .quarantine import Quarantine as Quarantine
 from .snapshot import StoreSnapshot as StoreSnapshot
-from .spill import write_part as write_part, write_temporary as write_temporary
+from .spill import (
+    lock_folder as lock_folder,
+    temporary_folder as temporary_folder,
+    write_part as write_part,
+    write_temporary as write_temporary,
+)
 from .whole_history import WholeHistory as WholeHistory
 from .window import HourWindow as HourWindow

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
-from weakref import finalize
 
 import polars as pl
 
@@ -14,7 +11,7 @@ from analytics.events.enrichment import with_derived
 from analytics.store.buckets import HourBucket
 from analytics.store.event_store import EventStore
 from analytics.store.hour import NO_TIMED_EVENTS
-from analytics.store.spill import write_temporary
+from analytics.store.spill import temporary_folder, write_temporary
 
 
 class EventHistory:
@@ -29,9 +26,7 @@ class EventHistory:
     """
 
     def __init__(self, *, on_disk: bool = False) -> None:
-        self._folder = Path(mkdtemp(prefix="funnelsim-")) if on_disk else None
-        if self._folder is not None:
-            finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder = temporary_folder(self) if on_disk else None
         # An object of its own: a callback that refers to this one would make a cycle, and keep the store in memory.
         self._left = _LeftHours(self._folder)
         # A report should list every event that could not be used; the bound is for a file that holds no events at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -115,3 +117,70 @@ def write_part(table: pl.DataFrame, path: Path) -> None:
             f"{path.parent}: events that do not fit into memory cannot be written there: {error}; the environment "
             "variable TMPDIR names another folder for temporary files"
         ) from error
+
+
+_PREFIX: Final = "funnelsim-spill-"
+_HAS_NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
+
+
+def temporary_folder(owner: object, parent: str | Path | None = None) -> Path:
+    """Make a folder for temporary files; those that killed processes have left are removed.
+
+    Args:
+        owner: The folder is removed when this object is, or when the process ends.
+        parent: Where it is made; in the system's folder for temporary files unless given.
+    """
+    place = Path(parent or tempfile.gettempdir())
+    for left in place.glob(f"{_PREFIX}*"):
+        # One that another process has locked is in use.
+        with suppress(OSError):
+            if (lock := lock_folder(left)) is not None:
+                _remove(left, lock)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        try:
+            lock = lock_folder(folder)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # another process has taken it for a leftover between the two calls
+        weakref.finalize(owner, _remove, folder, lock)
+        return folder
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed; the system closes it when the process ends, however it ends.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The descriptor; None where folders cannot be locked.
+
+    Raises:
+        BlockingIOError: Another process has locked it.
+        FileNotFoundError: It is gone.
+        OSError: It is no folder.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_there = os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except OSError as error:
+        os.close(descriptor)
+        # Some network file systems have no locks.
+        if error.errno in _HAS_NO_LOCKS:
+            return None
+        raise
+    if not is_there:
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    return descriptor
+
+
+def _remove(folder: Path, lock: int | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
-from weakref import finalize
 
 import polars as pl
 
@@ -22,7 +19,7 @@ from analytics.store.deliveries import contents, duplicate_or_conflict, with_eve
 from analytics.store.hour import IN_ORDER
 from analytics.store.intake import JudgedEvents
 from analytics.store.seen_ids import Verdict
-from analytics.store.spill import write_part
+from analytics.store.spill import temporary_folder, write_part
 
 _SKEW_MS: Final = 60_000
 
@@ -135,8 +132,7 @@ class _Deliveries:
     def _write(self) -> None:
         """Write what is waiting, each part to a file of its own."""
         if self._folder is None:
-            self._folder = Path(mkdtemp(prefix="funnelsim-"))
-            finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = temporary_folder(self)
         # No result depends on which part an event is in, so the hash may differ between versions of Polars.
         number = (pl.col("message_id").hash() % _N_PARTS).alias(_PART)
         for rows in pl.concat(self._waiting).iter_slices(_ROWS_AT_ONCE):

@@ -16,9 +16,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from analytics.store.spill import lock_folder
+
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-_CANNOT: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.ENOLCK}
+_CANNOT: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 """Errors of a system, or of a file system, that has no such call."""
 
 
@@ -39,7 +41,7 @@ def make_working_folder(path: Path) -> tuple[Path, int | None]:
         working = path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
         working.mkdir()
         try:
-            return working, _lock(working)
+            return working, lock_folder(working)
         except (BlockingIOError, FileNotFoundError):
             # Another process has taken it for a leftover between the two calls, and is removing it.
             continue
@@ -114,7 +116,7 @@ def _swept(path: Path, left: Path) -> list[str]:
     lock, done = None, []
     if os.path.lexists(partial):
         try:
-            lock = _lock(partial)
+            lock = lock_folder(partial)
         except OSError:
             return []
         if lock is None:  # whether its process lives cannot be known
@@ -187,37 +189,6 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder until the descriptor is closed; None where folders cannot be locked.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        BlockingIOError: Another process has locked it.
-        FileNotFoundError: It is gone.
-        OSError: It is no folder.
-    """
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_there = os.path.samestat(folder.stat(), os.fstat(descriptor))
-    except OSError as error:
-        os.close(descriptor)
-        # Some network file systems have no locks: nothing is swept there.
-        if error.errno in _CANNOT:
-            return None
-        raise
-    if not is_there:
-        os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-    return descriptor
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -115,7 +115,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("n", MANY)
 def test_a_killed_run_leaves_its_folder_whole(command: type[Command], tmp_path: Path, n: int) -> None:
-    """The earlier run or the new one is there, and it is whole; the next run leaves nothing beside it."""
+    """The earlier run or the new one is there, and it is whole; the next run leaves nothing beside it.
+
+    Nor is anything left in the folder for temporary files.
+    """
     run, chance = ["run", "baseline", *SMALL], np.random.default_rng(n)
     command(*run, "--out", "first").done()
     longest_s = command(*run, "--out", "first").done()  # the first one filled caches
@@ -130,6 +133,7 @@ def test_a_killed_run_leaves_its_folder_whole(command: type[Command], tmp_path: 
     command(*run, "--out", "out").done()
     assert contents(tmp_path / "out") == as_written
     assert {path.name for path in tmp_path.iterdir()} == {"first", "out", "tmp"}
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("n", MANY)
