@@ -148,7 +148,7 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "verify": Command(
-        "Check that a folder is what was written; status 1 if not.",
+        "Check that a folder is what was written.",
         (
             "funnelsim verify runs/baseline-seed7",
             "funnelsim verify runs/study-coverage --json",
@@ -156,7 +156,7 @@ COMMANDS: Final[dict[str, Command]] = {
         ),
     ),
     "recover": Command(
-        "Salvage what can be of a damaged folder; status 1 if damage is left.",
+        "Salvage what can be of a damaged folder.",
         ("funnelsim recover runs/study-coverage",),
     ),
     "new": Command(

@@ -20,7 +20,10 @@ KeptPath = Annotated[
 
 
 def verify(folder: KeptPath, *, json: JsonOutput = False) -> Output:
-    """Check that a folder is what was written; status 1 if not."""
+    """Check that a folder is what was written.
+
+    Exit status 1 says that it is not.
+    """
     found = verify_at(folder)
     status = 1 if found.damages else 0
     if json:
@@ -31,7 +34,10 @@ def verify(folder: KeptPath, *, json: JsonOutput = False) -> Output:
 
 
 def recover(folder: KeptPath, *, json: JsonOutput = False) -> Output:
-    """Salvage what can be of a damaged folder; status 1 if damage is left."""
+    """Salvage what can be of a damaged folder.
+
+    Exit status 1 says that some damage is left.
+    """
     found = recover_from(folder)
     status = 1 if found.left else 0
     if json:
