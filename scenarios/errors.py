@@ -12,7 +12,17 @@ class FunnelsimError(Exception):
     """An error that a user can correct; its text is the whole message.
 
     The command line ends with exit status 2 on it: the input was wrong.
+
+    Args:
+        lines: The message. Each of several lines is given by itself, so that nothing from outside can add one.
+
+    Attributes:
+        lines: The same.
     """
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
 
 
 class InputError(FunnelsimError):
@@ -66,7 +76,7 @@ class ScenarioError(FunnelsimError):
         self.faults: tuple[Fault, ...] = tuple(faults)
         shown = [_shortened(str(fault)) for fault in self.faults[: MOST_FAULTS + 1]]
         n_more = len(self.faults) - len(shown)
-        super().__init__("\n".join([*shown, *([f"and {n_more:,} more"] if n_more else [])]))
+        super().__init__(*shown, *([f"and {n_more:,} more"] if n_more else []))
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[tuple[Fault, ...]]]:
         # Exceptions pickle their text only; workers of a study must return the faults too.

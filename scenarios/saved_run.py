@@ -14,6 +14,7 @@ import polars as pl
 from analytics.analysis import Analysis
 from analytics.durable.dead_letter_lines import dead_letters_of
 from analytics.events.dead_letters import DeadLetter
+from analytics.html.frames import read_csv
 from analytics.renaming import OldNameWarning
 from analytics.store.event_store import EventStore
 from analytics.store.history import EventHistory
@@ -235,5 +236,4 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _csv_table(path: Path) -> pl.DataFrame:
     with _reading(path):
-        # CSV has no types: times are known by their form, numbers by all rows.
-        return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+        return read_csv(path)

@@ -8,12 +8,13 @@ and a shape or a position besides. Importing this module imports Altair.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import altair as alt
 import vl_convert
+
+from analytics.html.escaping import as_line, as_text
 
 AnyChart: TypeAlias = alt.TopLevelMixin
 """A whole chart of Altair, of any kind: it can be saved, and drawn by :func:`to_svg`."""
@@ -66,8 +67,7 @@ def label(value: object, *, longest: int = 36) -> str:
     >>> label("/resources/white-papers/zero-trust", longest=16)
     '/resources/whit…'
     """
-    # Cut first: a name may be megabytes long, and every character is looked up.
-    text = "".join("�" if unicodedata.category(character)[0] == "C" else character for character in str(value)[:200])
+    text = as_line(str(value))  # before the cut, which would leave the half of an address
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -84,13 +84,22 @@ def to_svg(chart: AnyChart, name: str) -> str:
     Raises:
         RuntimeError: The drawing came out empty.
     """
-    spec = chart.to_dict(validate=False)  # Altair has validated each part already
+    spec = _shown(chart.to_dict(validate=False))  # Altair has validated each part already
     # In the specification, because each ``configure_…`` of Altair copies the whole chart.
     spec["config"] = {**spec["config"], **_CONFIG}
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
     if "<text" not in svg:  # Vega prints its errors on stderr only, and returns an empty drawing
         raise RuntimeError(f"the chart {name!r} is empty; please report this as a bug")
     return _embedded(svg, name)
+
+
+def _shown(part: Any) -> Any:  # noqa: ANN401 - any part of a specification
+    """Texts of a specification as people are shown them; those beside an axis have passed :func:`label` before."""
+    if isinstance(part, dict):
+        return {key: _shown(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_shown(value) for value in part]
+    return as_text(part) if isinstance(part, str) else part
 
 
 def _embedded(svg: str, name: str) -> str:

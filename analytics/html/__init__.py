@@ -1,7 +1,8 @@
-"""HTML of reports and notebooks: what a page shows as plain values, and the templates that lay it out.
+"""What people are shown: texts made inert for each medium, and HTML of reports and notebooks.
 
-Modules, in reading order: ``numbers`` (how numbers are written), ``tables`` (tables of formatted cells), ``rendering``
-(Jinja2 templates, escaped), ``notebook`` (what objects show in a notebook).
+Modules, in reading order: ``escaping`` (texts from outside, in any medium), ``numbers`` (how numbers are written),
+``tables`` (tables of formatted cells), ``rendering`` (Jinja2 templates, escaped), ``frames`` (frames for people, CSV),
+``notebook`` (what objects show in a notebook).
 """
 
 import lazy_loader

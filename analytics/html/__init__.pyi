@@ -1,3 +1,14 @@
+from .escaping import (
+    GIVEN as GIVEN,
+    Labels as Labels,
+    Rendered as Rendered,
+    as_json as as_json,
+    as_line as as_line,
+    as_lines as as_lines,
+    as_text as as_text,
+    masked as masked,
+)
+from .frames import read_csv as read_csv, shown_frame as shown_frame, shown_texts as shown_texts, write_csv as write_csv
 from .notebook import notebook_html as notebook_html
 from .numbers import (
     NONE as NONE,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from analytics.html.frames import shown_frame
 from analytics.html.rendering import render
 
 
@@ -33,7 +34,7 @@ def notebook_html(
         most_rows: How many rows of a table are shown.
     """
     with pl.Config(tbl_rows=most_rows, tbl_cols=-1, tbl_hide_column_data_types=True):
-        tables = [frame._repr_html_() for frame in frames]
+        tables = [shown_frame(frame)._repr_html_() for frame in frames]
     return render(
         "notebook.html.j2",
         headline=headline,

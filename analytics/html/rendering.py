@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cache
 from inspect import getmembers, isfunction
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from analytics.html import numbers, tables
+from analytics.html.escaping import as_text
 
 _LONGEST_TEXT: Final = 1000
 
@@ -46,13 +46,13 @@ def _environment(package: str) -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Replace what has no glyph or would turn the direction of reading, and cut very long texts.
+    """Replace what is not for a page, and cut very long texts.
 
     Names of pages, campaigns and signals come from outside: 10 kB of one, or a mark that reverses the line, would spoil
     the page although it is no markup.
     """
     if hasattr(value, "__html__"):  # rendered already, as what a macro returns
         return value
-    shown = str(value)
-    cut = shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}… ({len(shown):,} characters)"
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" and c != "\n" else c for c in cut)
+    # Before the cut, which would leave the half of an address.
+    shown = as_text(str(value))
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}… ({len(shown):,} characters)"

@@ -8,6 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from analytics.html.escaping import Labels
+
 
 @dataclass(frozen=True)
 class Column:
@@ -64,9 +66,12 @@ def table(rows: Iterable[Any], columns: Mapping[str, Column], most: int = 200) -
         >>> table(funnel, {"stage": text("stage"), "visitors": number("{:,}".format, "visitors")}).rows
         (('top', '1,500'),)
     """
-    every = list(rows)
+    every, labels = list(rows), [Labels() for _ in columns]
     cells = (
-        tuple(column.form(*(row[field] for field in column.fields)) for column in columns.values())
+        tuple(
+            label(column.form(*(row[field] for field in column.fields)))
+            for column, label in zip(columns.values(), labels, strict=True)
+        )
         for row in islice(every, most)
     )
     return Table(tuple(columns), tuple(column.side for column in columns.values()), tuple(cells), len(every))

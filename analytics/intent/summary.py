@@ -89,8 +89,8 @@ class Summary:
             tbl_hide_column_data_types=True,
             tbl_hide_dataframe_shape=True,
         ):
-            table = str(self._cells)
-        return "\n".join([self.headline, table, *self._notes])
+            table = str(html.shown_frame(self._cells))
+        return "\n".join([html.as_line(self.headline), table, *map(html.as_line, self._notes)])
 
     def _repr_html_(self) -> str:
         return html.notebook_html(self.headline, frames=[self._cells], notes=self._notes, most_rows=-1)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from contextvars import copy_context
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, format_exception
 from typing import Annotated, Any, Final
 
 import typer
@@ -22,10 +22,11 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from analytics.errors import EventFileWarning
+from analytics.html.escaping import GIVEN, as_text
 from analytics.renaming import OldNameWarning, warn_of_old_name
 from scenarios import cli, files
 from scenarios.cli.commands import COMMANDS, EXAMPLES, PLUGGABLE, RENAMED_OPTIONS
-from scenarios.cli.output import QUIET, Output, is_quiet, say, silence_stdout
+from scenarios.cli.output import QUIET, Output, complain, is_quiet, say, silence_stdout
 from scenarios.cli.shutdown import end_by, graceful_shutdown
 from scenarios.errors import DeliveryError, FunnelsimError, InputError
 from simulator import settings
@@ -237,6 +238,7 @@ def _run(arguments: list[str], signals: Sequence[int]) -> int:
     Returns:
         The exit status.
     """
+    GIVEN.set(tuple(arguments))
     try:
         # Not standalone, as Typer would then print errors in its own form and end the process.
         output = app(arguments, prog_name="funnelsim", standalone_mode=False)
@@ -247,7 +249,8 @@ def _run(arguments: list[str], signals: Sequence[int]) -> int:
     except TyperException as error:
         return _report(f"{error.format_message()} (see funnelsim --help)", error.exit_code)
     except (FunnelsimError, ComponentError) as error:
-        return _report(str(error), _FAILED if isinstance(error, DeliveryError | ComponentError) else _INPUT_WRONG)
+        status = _FAILED if isinstance(error, DeliveryError | ComponentError) else _INPUT_WRONG
+        return _report(getattr(error, "lines", str(error)), status)
     except MemoryError:  # whose own message is empty
         return _report("there is not enough memory for this run", _FAILED)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
@@ -281,15 +284,15 @@ def _print(output: Output) -> int:
     return output.status
 
 
-def _report(message: str, status: int) -> int:
+def _report(message: str | Sequence[str], status: int) -> int:
     """Write a message to standard error, and return the status that goes with it.
 
     Args:
-        message: One line.
+        message: One line, or several.
         status: The exit status.
     """
     try:
-        sys.stderr.write(f"funnelsim: {message}\n")
+        complain(*([message] if isinstance(message, str) else message))
     except OSError:  # a full disk, or nobody at the other end: the status must say it
         return status
     return status
@@ -306,7 +309,8 @@ def _unexpected(error: Exception) -> int:
     """
     # A variable and no option: it must work where the options themselves cannot be parsed.
     if os.environ.get("FUNNELSIM_TRACEBACK"):
-        raise error
+        sys.stderr.write(as_text("".join(format_exception(error))))
+        return _FAILED
     # The message of an OSError says all; others, such as KeyError, mean nothing without their kind.
     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
     place = _place_in_own_code(error) or "the command failed"

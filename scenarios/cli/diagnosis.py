@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from analytics.html.escaping import Rendered, as_json, as_lines
 from scenarios import files
 from scenarios.cli.options import JsonOutput
 from scenarios.cli.output import Output
@@ -22,7 +23,7 @@ from scenarios.cli.output import Output
 def doctor(*, json: JsonOutput = False) -> Output:
     """Check the installation, and report what is missing."""
     found = diagnose()
-    text = json_module.dumps(found.to_dict(), indent=2) if json else _text(found)
+    text = as_json(json_module.dumps(found.to_dict(), indent=2)) if json else _text(found)
     return Output(text, status=0 if found.is_well else 1)
 
 
@@ -98,7 +99,7 @@ def diagnose() -> Diagnosis:
     )
 
 
-def _text(found: Diagnosis) -> str:
+def _text(found: Diagnosis) -> Rendered:
     """Write a diagnosis in two columns, with what to do about each fault, and the verdict below.
 
     Args:
@@ -119,7 +120,7 @@ def _text(found: Diagnosis) -> str:
     ]
     verdict = "the installation is complete" if found.is_well else "funnelsim cannot work like this"
     width = max(len(name) for name, _ in rows)
-    return "\n".join([*(f"  {name:<{width}}  {value}" for name, value in rows), "", verdict])
+    return as_lines([*(f"  {name:<{width}}  {value}" for name, value in rows), "", verdict])
 
 
 def _version(library: str) -> str | None:

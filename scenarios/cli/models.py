@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from analytics.errors import AnalyticsError
+from analytics.html.escaping import Rendered
 from analytics.intent.model import IntentModel
 from scenarios.cli.options import JsonOutput
 from scenarios.cli.output import Output
 from scenarios.errors import InputError
 from scenarios.files.flat_table import read_flat_table
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 
 
 def model(
@@ -47,6 +48,6 @@ def model(
         results = IntentModel().fit(
             frame, signals=chosen, outcome=outcome, account=account, weights=weights, categories=references
         )
-        return Output(to_json(results.to_dict()) if json else results)
+        return Output(shown_json(results.to_dict()) if json else Rendered(results))
     except AnalyticsError as error:
         raise InputError(f"{table}: {error}") from None

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from analytics.html.escaping import Rendered, as_line, as_lines
+
 # A context variable: commands that are called one after the other in one process must not silence each other.
 QUIET: Final = ContextVar("quiet", default=False)
 """Whether ``--quiet`` was given: only results and errors are printed."""
@@ -28,7 +30,7 @@ class Output:
     """What a command prints on standard output.
 
     Args:
-        content: A text, or a page whose ``str()`` is the text for this terminal, file or pipe.
+        content: A line, :class:`Rendered` text, or a page whose ``str()`` is that for this terminal, file or pipe.
         is_summary: Whether ``--quiet`` leaves it out.
         status: Exit status.
         warnings: What a summary warns of. With ``--quiet`` they are messages, as figures without them mislead.
@@ -40,16 +42,20 @@ class Output:
     warnings: Sequence[str] = ()
 
 
-def say(content: object) -> None:
-    """Write to standard output, at once: the reader may be following.
+def say(content: object, *, before: str = "") -> None:
+    r"""Write to standard output, at once: the reader may be following.
+
+    What is not :class:`Rendered` is one line, whatever it holds.
 
     Args:
-        content: A text, or a page; a newline is added.
+        content: A line, rendered text, or a page; a newline is added.
+        before: Control sequences of our own.
 
-    >>> say("3 visitors")
-    3 visitors
+    >>> say("3 visitors\x1b[2J\nfunnelsim: all is well")
+    3 visitors�[2J�funnelsim: all is well
     """
-    sys.stdout.write(f"{content}\n")
+    text = content if isinstance(content, str) else content.__str__()  # str() would lose that it is rendered
+    sys.stdout.write(f"{before}{text if isinstance(text, Rendered) else as_line(text)}\n")
     sys.stdout.flush()
 
 
@@ -66,4 +72,13 @@ def notify(message: str, *, even_if_quiet: bool = False) -> None:
         even_if_quiet: Write it in any case, because it says what the user must do next.
     """
     if even_if_quiet or not is_quiet():
-        sys.stderr.write(f"funnelsim: {message}\n")
+        complain(message)
+
+
+def complain(*lines: str) -> None:
+    """Write a message to standard error, in any case.
+
+    Args:
+        lines: Its lines, none of which is broken by what is in it.
+    """
+    sys.stderr.write(f"funnelsim: {as_lines(lines)}\n")

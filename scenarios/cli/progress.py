@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from analytics.html.escaping import as_line
 from scenarios.cli.output import is_quiet
 
 
@@ -23,7 +24,7 @@ class ProgressBar:
 
     def __init__(self, progress: Progress, description: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(escape(description), total=1.0)
+        self._task = progress.add_task(escape(as_line(description)), total=1.0)
         self.done, self.total = 0, 0
 
     def share(self, share: float) -> None:
@@ -52,7 +53,7 @@ class ProgressBar:
         """
         # A new task: Rich cannot take the total from one that has it.
         self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(escape(step), total=None)
+        self._task = self._progress.add_task(escape(as_line(step)), total=None)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from analytics.html.escaping import Rendered, as_lines
 from scenarios.cli.options import JsonOutput, RunFolder
 from scenarios.cli.output import Output, notify, silence_stdout
 from scenarios.cli.progress import progress_bar
 from scenarios.errors import InputError
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 from scenarios.replays.export import ExportForm, export as export_tables
 from scenarios.replays.recorded_run import ReplayOrder
 from scenarios.replays.sending import ReplayResult, replay as send
@@ -60,7 +61,7 @@ def replay(
             announce=notify,
         )
         if to != "stdout":  # a summary among the events would be no event
-            return Output(to_json(result.to_dict()) if json else _replay_text(result), is_summary=not json)
+            return Output(shown_json(result.to_dict()) if json else _replay_text(result), is_summary=not json)
     return None
 
 
@@ -76,9 +77,9 @@ def export(
     """Write the events of a run as Segment warehouse tables."""
     tables = export_tables(run, to=to, form=form)
     if json:
-        return Output(to_json({"folder": str(to), "tables": tables}))
+        return Output(shown_json({"folder": str(to), "tables": tables}))
     lines = [f"{name}: {n:,}" for name, n in tables.items()]
-    return Output("\n".join([*lines, "", f"tables: {to}"]), is_summary=True)
+    return Output(as_lines([*lines, "", f"tables: {to}"]), is_summary=True)
 
 
 # Typer has no options that are a number or a word.
@@ -142,7 +143,7 @@ def _ends_handled(resume: Path | None) -> Iterator[None]:
         raise
 
 
-def _replay_text(result: ReplayResult) -> str:
+def _replay_text(result: ReplayResult) -> Rendered:
     """Summarise a replay: lines sent, the recorded time they cover, delays and retries.
 
     Args:
@@ -158,4 +159,4 @@ def _replay_text(result: ReplayResult) -> str:
         lines.append(f"  recorded from {first} to {last}{behind}")
     lines.append(f"  batches: {result.batches:,}, retries: {result.retries:,}")
     lines += [f"  not sent ({reason.replace('_', ' ')}): {n:,}" for reason, n in result.not_sent.items()]
-    return "\n".join(lines)
+    return as_lines(lines)

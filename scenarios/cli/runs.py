@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from analytics.html.escaping import as_lines, as_text
 from analytics.io.reading import EventFormat
 from analytics.settings import AnalyticsSettings
 from analytics.signals.definitions import ConversionUnit
@@ -37,7 +38,7 @@ from scenarios.config.pages_file import with_mapping
 from scenarios.config.settings import ScenarioSettings
 from scenarios.errors import Fault, OutputError, ScenarioError
 from scenarios.files.event_files import EventsFormat
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 from scenarios.run.events_analysis import analyze as analyze_events, mapped_settings
 from scenarios.run.folder import default_folder, run_to_folder
 from scenarios.run.pools import shared_pool
@@ -82,7 +83,7 @@ def run(
             announce=bar.announce,
         )
     if json:
-        return Output(to_json({**manifest, "folder": str(folder)}))
+        return Output(shown_json({**manifest, "folder": str(folder)}))
     not_analysed = manifest.get("not_analysed", "")
     summary = run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed)
     return Output(summary, is_summary=True)
@@ -118,7 +119,7 @@ def analyze(
     if out is not None:
         analysis.write(out)
     if json:
-        return Output(to_json(analysis.to_dict()))
+        return Output(shown_json(analysis.to_dict()))
     if is_quiet():
         warnings = (*analysis.warnings, *invalid_events(analysis.store.counts, analysis.store.dead_letter_counts))
         # Without a folder the results are printed or lost.
@@ -145,17 +146,18 @@ def map_pages(
     command = shlex.join(["funnelsim", "analyze", *given, "--pages", str(output or "mapping.yaml")])
     proposal = found.propose_mapping(command)
     if output is None:
-        return Output(proposal.text.rstrip("\n"))
+        return Output(as_text(proposal.text.rstrip("\n")))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(proposal.text, encoding="utf-8")
+        output.write_text(as_text(proposal.text), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
-    summary = (
-        f"written: {output}\nrules with a guess: {proposal.n_rules:,}; pages without one: {proposal.n_unknown:,}; "
-        f"names of events: {proposal.n_names:,}\n\nnext: edit it, then {command}"
+    counts = (
+        f"rules with a guess: {proposal.n_rules:,}; pages without one: {proposal.n_unknown:,}; "
+        f"names of events: {proposal.n_names:,}"
     )
-    return Output(summary, is_summary=True)
+    lines = (f"written: {output}", counts, "", f"next: edit it, then {command}")
+    return Output(as_lines(lines), is_summary=True)
 
 
 _PART: Final = "analytics"
@@ -219,5 +221,5 @@ def check_component(
     if json:
         counts = {"visitors": found.n_visitors, "on_the_clock": found.n_awake}
         data = {"scenario": found.scenario, "passed": found.passed, **counts, "findings": found.table.to_dicts()}
-        return Output(to_json(data), status=status)
+        return Output(shown_json(data), status=status)
     return Output(component_text(found), is_summary=found.passed, status=status)

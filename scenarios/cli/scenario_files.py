@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from analytics.html.escaping import Rendered, as_lines, as_text
 from scenarios.cli.options import Overrides, ScenarioName, complete_kind, complete_scenario, complete_scenario_or_study
 from scenarios.cli.output import Output
 from scenarios.config.description import resolved_intercept
@@ -35,13 +36,15 @@ def new(
     """Write a commented scenario or study file to start from."""
     schema = new_study(file, scenario=extends) if study else new_scenario(file, extends=extends)
     command = "study" if study else "run"
-    return Output(f"written: {file}\nschema:  {schema}\n\nnext: funnelsim {command} {file}", is_summary=True)
+    lines = (f"written: {file}", f"schema:  {schema}", "", f"next: funnelsim {command} {file}")
+    return Output(as_lines(lines), is_summary=True)
 
 
 def list_scenarios() -> Output:
     """List the scenarios of the library."""
     described = ((name, load(ScenarioSettings, name).description) for name in library_names())
-    return Output("\n\n".join(f"{name}\n{_paragraph(text)}".rstrip() for name, text in described))
+    # From the library, so nothing of it is from outside.
+    return Output(Rendered("\n\n".join(f"{name}\n{_paragraph(text)}".rstrip() for name, text in described)))
 
 
 def _paragraph(text: str) -> str:
@@ -59,7 +62,7 @@ def _paragraph(text: str) -> str:
 
 def show(name: ScenarioName, set_: Overrides = None) -> Output:
     """Print every setting of a scenario as YAML."""
-    return Output(load(ScenarioSettings, name, set_ or ()).to_yaml().rstrip("\n"))
+    return Output(as_text(load(ScenarioSettings, name, set_ or ()).to_yaml().rstrip("\n")))
 
 
 def validate(

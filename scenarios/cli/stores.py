@@ -31,7 +31,7 @@ from scenarios.cli.runs import chosen_settings
 from scenarios.cli.text.runs import invalid_events
 from scenarios.cli.text.stores import ingest_text, stats_data, stats_text
 from scenarios.errors import InputError
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 
 _WATCH_S: Final = 2.0
 """Seconds between two states of ``--watch``."""
@@ -82,7 +82,7 @@ def ingest(
             sources, store, settings, n_events=batch, follow=follow, live=live, backfill=backfill, form=form, stop=stop
         )
     if json:
-        return Output(to_json(done.to_dict()))
+        return Output(shown_json(done.to_dict()))
     warnings = (*done.warnings, *invalid_events(done.counts, done.invalid_by_reason))
     return Output(ingest_text(done, store), is_summary=True, warnings=warnings)
 
@@ -113,7 +113,7 @@ def stats(
         now = None if lag is None else datetime.now(UTC)
         data = stats_data(store, by or [], settings, now=now, max_lag=lag)
         # One line for each state, so that a reader of the stream knows where it ends.
-        text = to_json(data, indent=None if watch else 2) if json else stats_text(data)
+        text = shown_json(data, indent=None if watch else 2) if json else stats_text(data)
         return text, bool(data["health"]["problems"])
 
     with input_errors(), stop_requested() as stop:
@@ -158,7 +158,7 @@ def _shown(state: object, *, clear: bool) -> bool:
         clear: Whether it takes the place of the last state, where there is a terminal.
     """
     try:
-        say(f"{_CLEAR if clear and sys.stdout.isatty() else ''}{state}")
+        say(state, before=_CLEAR if clear and sys.stdout.isatty() else "")
     except BrokenPipeError:
         return False
     return True

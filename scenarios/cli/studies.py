@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from analytics.html.escaping import as_lines
 from scenarios.cli.options import (
     Executor,
     JsonOutput,
@@ -27,7 +28,7 @@ from scenarios.cli.text.studies import comparison_text, study_text
 from scenarios.comparison import compare_scenarios, differing_parts
 from scenarios.config.description import resolved_intercept
 from scenarios.errors import InputError, OutputError, UndefinedMeasureError
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 from scenarios.power import SampleSize, Vary, experiment_power, sample_size
 from scenarios.scenario import Scenario
 from scenarios.study import Study, default_study_folder
@@ -76,7 +77,7 @@ def study(
     if json:
         # As written: read back from the file, the output cannot differ from it.
         manifest = json_module.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return Output(to_json({**manifest, "folder": str(folder)}), status=status)
+        return Output(shown_json({**manifest, "folder": str(folder)}), status=status)
     return Output(study_text(results, folder), is_summary=not status, status=status)
 
 
@@ -105,7 +106,7 @@ def _rerun(plan: Study, text: str, *, json: bool) -> Output:
         except UndefinedMeasureError as error:
             values[name] = None
             lines.append(f"{name}: {error}")
-    return Output(to_json(values) if json else "\n".join(lines))
+    return Output(shown_json(values) if json else as_lines(lines))
 
 
 def power(
@@ -147,7 +148,7 @@ def power(
             progress=bar.count,
         )
     if json:
-        return Output(to_json(found.to_dict()))
+        return Output(shown_json(found.to_dict()))
     return Output(power_text(found) if isinstance(found, SampleSize) else experiment_power_text(found))
 
 
@@ -190,7 +191,7 @@ def compare(
         remark, parts = resolved_intercept(second, [first]), differing_parts(first, second)
         return Output(comparison_text(differences, a=first.name, b=second.name, parts=parts, folder=out, remark=remark))
     named = {**_compared(first, second), "replications": replications, "folder": None if out is None else str(out)}
-    return Output(to_json({**named, "differences": differences}))
+    return Output(shown_json({**named, "differences": differences}))
 
 
 def _compared(first: Scenario, second: Scenario) -> dict[str, object]:
@@ -228,4 +229,4 @@ def warm_up(
             found.chart().save(str(out), format="svg")
         except OSError as error:
             raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    return Output(to_json(found.to_dict()) if json else warm_up_text(found, settings.name))
+    return Output(shown_json(found.to_dict()) if json else warm_up_text(found, settings.name))

@@ -24,7 +24,9 @@ from .flat_table import read_flat_table as read_flat_table
 from .folder_exchange import replace_file as replace_file, sweep as sweep
 from .plain_data import (
     model_data as model_data,
+    shown_json as shown_json,
     to_json as to_json,
+    without_personal_data as without_personal_data,
     write_dead_letters as write_dead_letters,
     write_json as write_json,
     write_tables as write_tables,

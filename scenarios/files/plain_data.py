@@ -16,13 +16,15 @@ import polars as pl
 from analytics.durable.dead_letter_lines import dead_letter_entry
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetter
+from analytics.html.escaping import Labels, Rendered, as_json, masked
+from analytics.html.frames import write_csv
 
 # For type checkers only: files are written where nothing is analysed.
 if TYPE_CHECKING:
     from analytics.analysis import Analysis
 
 
-def to_json(data: object, indent: int | None = 2) -> str:
+def to_json(data: object, indent: int | None = 2) -> Rendered:
     """Write plain data as JSON: times as ISO 8601, and null for what is not a finite number.
 
     Args:
@@ -38,7 +40,38 @@ def to_json(data: object, indent: int | None = 2) -> str:
       "n": 3
     }
     """
-    return json.dumps(_jsonable(data), ensure_ascii=False, indent=indent, allow_nan=False)
+    return as_json(json.dumps(_jsonable(data), ensure_ascii=False, indent=indent, allow_nan=False))
+
+
+def shown_json(data: object, indent: int | None = 2) -> Rendered:
+    """Write plain data as JSON for people: as :func:`to_json`, without e-mail and IP addresses.
+
+    Args:
+        data: As for :func:`to_json`.
+        indent: As there.
+
+    >>> shown_json({"pages": {"/jane@acme.io": 1, "/joe@acme.io": 2}}, indent=None)
+    '{"pages": {"/[e-mail]": 1, "/[e-mail] #2": 2}}'
+    """
+    return to_json(without_personal_data(data), indent)
+
+
+def without_personal_data(data: object) -> object:
+    """Return plain data for JSON without e-mail and IP addresses; texts that differ stay different.
+
+    Args:
+        data: As for :func:`to_json`.
+    """
+    labels = Labels(masked)
+
+    def shown(value: object) -> object:
+        if isinstance(value, dict):
+            return {labels(key): shown(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [shown(item) for item in value]
+        return labels(value) if isinstance(value, str) else value
+
+    return shown(_jsonable(data))
 
 
 def write_json(path: Path, data: object) -> None:
@@ -52,7 +85,7 @@ def write_json(path: Path, data: object) -> None:
 
 
 def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Write each table to a CSV file of its name; times as ISO 8601 in UTC.
+    """Write each table to a CSV file of its name, for people; see :func:`analytics.html.frames.write_csv`.
 
     Args:
         folder: Folder of the files; it is made if it is missing.
@@ -60,8 +93,7 @@ def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame]) -> None:
     """
     folder.mkdir(exist_ok=True)
     for name, table in tables.items():
-        # The Z tells readers of the CSV that times are UTC; Polars would leave it out.
-        table.write_csv(folder / f"{name}.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+        write_csv(table, folder / f"{name}.csv")
 
 
 def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
@@ -75,7 +107,7 @@ def write_dead_letters(path: Path, dead_letters: Iterable[DeadLetter]) -> None:
     """
     with path.open("w", encoding="utf-8") as file:
         for letter in dead_letters:
-            file.write(json.dumps(dead_letter_entry(letter), ensure_ascii=False) + "\n")
+            file.write(as_json(json.dumps(dead_letter_entry(letter), ensure_ascii=False)) + "\n")
 
 
 def model_data(analysis: Analysis) -> dict[str, Any]:

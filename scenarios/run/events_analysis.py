@@ -29,7 +29,13 @@ from analytics.store.whole_history import WholeHistory
 from scenarios.errors import InputError, advice
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.checksums import CHECKSUMS
-from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
+from scenarios.files.plain_data import (
+    model_data,
+    without_personal_data,
+    write_dead_letters,
+    write_json,
+    write_tables,
+)
 from scenarios.files.run_folder import check_event_file
 from scenarios.files.versions import (
     available_bytes,
@@ -155,7 +161,7 @@ class EventsAnalysis:
         with new_folder(folder) as working:
             write_dead_letters(working / "dead_letters.ndjson", self.store.dead_letters)
             write_tables(working / "statistics", report.result_tables(self.analysis, self.store.counts))
-            write_json(working / "model.json", model_data(self.analysis))
+            write_json(working / "model.json", without_personal_data(model_data(self.analysis)))
             provenance = {"inputs": ", ".join(map(_shown, self.inputs)), **versions()}
             # What is not known of pages is said beside the funnel.
             remarks = [warning for warning in self.warnings if warning not in self.analysis.pages.warnings]

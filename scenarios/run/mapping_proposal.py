@@ -12,6 +12,7 @@ import polars as pl
 
 from analytics.events.pages import IS_PAGE, addresses, matched_rules
 from analytics.events.tracking_plan import CallType, EventName
+from analytics.html.escaping import as_line
 from analytics.sessions.timeline import VISITOR
 from analytics.statistics.event_names import near_names, unknown_names
 from scenarios.run.name_words import asks_for_demo, guess_event
@@ -125,8 +126,8 @@ def _by_base(paths: Iterator[str]) -> Iterator[_Rule]:
 
 
 def _escaped(glob: str) -> str:
-    """A glob for a path that may contain what is special in globs."""
-    return re.sub(r"[?#\[\]{}^$|\\\s]", "*", glob)
+    """A glob for a path that may contain what is special in globs, or belongs to one person."""
+    return re.sub(r"\[e-mail\]|\[IP address\]|[\ufffd?#\[\]{}^$|\\\s]", "*", as_line(glob))
 
 
 def _counts(views: pl.DataFrame, globs: Sequence[str]) -> dict[str, tuple[int, int]]:

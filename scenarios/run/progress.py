@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from analytics.html.escaping import as_line
+
 _WIDTH: Final = 30
 
 
@@ -32,7 +34,7 @@ def text_bar(description: str) -> Callable[[float], None]:
             return  # a notebook stores every line that is written
         drawn = filled
         bar = "█" * filled + "░" * (_WIDTH - filled)
-        sys.stderr.write(f"\r{description} {bar} {share:4.0%}" + ("\n" if share >= 1 else ""))
+        sys.stderr.write(f"\r{as_line(description)} {bar} {share:4.0%}" + ("\n" if share >= 1 else ""))
         sys.stderr.flush()
 
     return show

@@ -23,7 +23,13 @@ from scenarios.config.settings import ScenarioSettings
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.checksums import CHECKSUMS
 from scenarios.files.event_files import EventRecord, EventsFormat, save_events, write_parts
-from scenarios.files.plain_data import model_data, write_dead_letters, write_json, write_tables
+from scenarios.files.plain_data import (
+    model_data,
+    without_personal_data,
+    write_dead_letters,
+    write_json,
+    write_tables,
+)
 from scenarios.files.versions import versions
 from scenarios.measures.claims import ClaimResult, check_claims
 from scenarios.measures.definition import RunView
@@ -317,7 +323,7 @@ def write_results(
     if analyse:
         announce("Analysing" if run.n_parts == 1 else f"Analysing in {run.n_parts} parts")
         write_tables(folder / "statistics", report.result_tables(run.analysis, run.store.counts, run.true_counts))
-        write_json(folder / "model.json", model_data(run.analysis))
+        write_json(folder / "model.json", without_personal_data(model_data(run.analysis)))
         announce("Writing the report")
         _write_report(folder / "report.html", run)
     manifest = run.manifest if analyse else run.manifest_without_claims

@@ -17,6 +17,7 @@ from analytics.durable.upkeep.forgetting import Forgotten
 from analytics.durable.upkeep.health import health_of
 from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
 from analytics.events.pages import category_and_stage
+from analytics.html.frames import shown_texts
 from analytics.ingestion import Ingested
 from analytics.settings import AnalyticsSettings
 from analytics.statistics.event_names import renamed
@@ -140,8 +141,19 @@ def stats_data(
         "pages": analysis.pages.to_dict(),
         "warnings": [*recovery.warnings, *_stats_warnings(store, analysis)],
         "hours": store.hourly().to_dicts(),
-        **({"by": by, "views": store.views(dimensions).to_dicts()} if by else {}),
+        **({"by": by, "views": _shown_views(store.views(dimensions), by).to_dicts()} if by else {}),
     }
+
+
+def _shown_views(views: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Page views by segment as people are shown them: those of pages that differ in personal data only are summed.
+
+    Args:
+        views: As of ``EventStore.views``.
+        by: Columns of the segment.
+    """
+    shown = views.with_columns(shown_texts(views[name]) for name in by)
+    return shown.group_by(pl.exclude("page_views"), maintain_order=True).agg(pl.col("page_views").sum())
 
 
 def _mapped(dimension: Dimension, settings: AnalyticsSettings) -> Dimension:

@@ -11,9 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analytics.html.escaping import Labels, Rendered, as_line
+
 Arguments = ParamSpec("Arguments")
 
-Parts = Iterable[str | Text | Table]
+
+class Alert(str):
+    """A line that stands out on a terminal."""
+
+    __slots__ = ()
+
+
+Parts = Iterable[str | Table]
 """Lines and tables, from top to bottom."""
 
 _MOST_ROWS: Final = 60
@@ -27,7 +36,7 @@ class Page:
     """Lines and tables, from top to bottom.
 
     Args:
-        parts: Lines as strings, which are never read as markup, lines with a style, and tables.
+        parts: Lines, which are never read as markup and stay lines whatever is in them, alerts, and tables.
 
     >>> print(Page(["counts", "", table([("visitors", "12")])]))
     counts
@@ -38,16 +47,20 @@ class Page:
     def __init__(self, parts: Parts) -> None:
         self._parts = tuple(parts)
 
-    def __str__(self) -> str:
+    def __str__(self) -> Rendered:
         """Render the page for standard output. Rich honours ``NO_COLOR`` and the width of the terminal."""
         width = None if sys.stdout.isatty() else _UNLIMITED
         console = Console(width=width, markup=False, emoji=False, highlight=False)
         # Captured, not printed: Rich would end the process where the reader has closed the pipe.
         with console.capture() as captured:
             for part in self._parts:
-                # The terminal wraps lines of text itself, so that a path can be copied; tables must fit.
-                console.print(part, soft_wrap=not isinstance(part, Table))
-        return captured.get().removesuffix("\n")
+                if isinstance(part, Table):
+                    console.print(part)
+                else:
+                    # The terminal wraps lines of text itself, so that a path can be copied; tables must fit.
+                    line = Text(as_line(part), style="bold yellow" if isinstance(part, Alert) else "")
+                    console.print(line, soft_wrap=True)
+        return Rendered(captured.get().removesuffix("\n"))
 
 
 def page(parts: Callable[Arguments, Parts]) -> Callable[Arguments, Page]:
@@ -70,7 +83,7 @@ def page(parts: Callable[Arguments, Parts]) -> Callable[Arguments, Page]:
     return whole
 
 
-def alert(text: str) -> Text:
+def alert(text: str) -> Alert:
     """Make a line that stands out on a terminal; in a file or a pipe it is like any other.
 
     Args:
@@ -79,11 +92,13 @@ def alert(text: str) -> Text:
     >>> print(Page([alert("[warning]")]))
     [warning]
     """
-    return Text(text, style="bold yellow")
+    return Alert(text)
 
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     """Arrange cells in columns: the first flush left, the others flush right.
+
+    Rows that differ in personal data only have numbers, see :class:`analytics.html.escaping.Labels`.
 
     Args:
         rows: The cells, at least one row if there is no header.
@@ -98,9 +113,10 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> Table:
     arranged = Table(box=None, padding=(0, 0, 0, 2), show_header=bool(header), header_style="bold")
     for number, name in enumerate(header or [""] * len(cells[0])):
         # Folded where the terminal is too narrow: Rich's default would cut off what does not fit.
-        arranged.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+        arranged.add_column(Text(as_line(name)), justify="right" if number else "left", overflow="fold")
+    labels = Labels()
     for row in cells:
-        arranged.add_row(*map(Text, row))
+        arranged.add_row(*(Text(labels(cell)) for cell in row))
     return arranged
 
 

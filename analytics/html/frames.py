@@ -1,0 +1,96 @@
+"""Frames as people are shown them, in notebooks and in CSV files that open in a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+import polars as pl
+
+from analytics.html.escaping import Labels, as_line
+
+_FORMULA: Final = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+"""First characters, also in their wide forms, by which a spreadsheet takes a text for a formula."""
+_NUMBER: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+def shown_frame(frame: pl.DataFrame, form: Callable[[str], str] = as_line) -> pl.DataFrame:
+    r"""Return a frame with its texts and the names of its columns as people are shown them.
+
+    Args:
+        frame: Any frame; numbers and times stay as they are.
+        form: How one text is shown. Texts of a column that differ stay different, see :class:`Labels`.
+
+    >>> shown_frame(pl.DataFrame({"page": ["/a@b.co", "/c@d.co", "/x\x1b"], "n": [1, 2, 3]})).rows()
+    [('/[e-mail]', 1), ('/[e-mail] #2', 2), ('/x�', 3)]
+    """
+    columns = frame.select(pl.selectors.string(), pl.selectors.by_dtype(pl.Categorical, pl.Enum))
+    labels = Labels(form)
+    shown = frame.with_columns(shown_texts(column, Labels(form)) for column in columns)
+    return shown.rename({name: str(labels(name)) for name in frame.columns})
+
+
+def shown_texts(texts: pl.Series, form: Callable[[str], str] = as_line) -> pl.Series:
+    r"""Return a column of texts as people are shown them, each by itself.
+
+    Args:
+        texts: Texts, categories or null.
+        form: How one text is shown.
+
+    >>> shown_texts(pl.Series(["/a@b.co", "/c@d.co", None])).to_list()
+    ['/[e-mail]', '/[e-mail]', None]
+    """
+    known = texts.cast(pl.String).unique(maintain_order=True).drop_nulls().to_list()
+    shown = [str(form(text)) for text in known]
+    return texts if shown == known else texts.cast(pl.String).replace(known, shown)
+
+
+def write_csv(frame: pl.DataFrame, file: Path | IO[bytes], form: Callable[[str], str] = as_line) -> None:
+    r"""Write a frame for people, in a CSV file that is safe to open in a spreadsheet.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe, by which spreadsheets mark a text, and one
+    that has apostrophes there already one more; :func:`read_csv` takes it away.
+
+    Args:
+        frame: Any flat frame; times are written as ISO 8601 in UTC.
+        file: The file, which is replaced, or one that is open.
+        form: How one text is shown.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_csv(pl.DataFrame({"device": ["=1+1", "-", "-3.5"], "change": [-3.5, 0, 1]}), file)
+    >>> file.getvalue().decode().split()
+    ['device,change', "'=1+1,-3.5", "'-,0.0", '-3.5,1.0']
+    """
+    shown = shown_frame(frame, form)
+    safe = shown.with_columns(map(_quoted, shown.select(pl.selectors.string())))
+    safe.columns = _quoted(pl.Series(shown.columns, dtype=pl.String)).to_list()
+    # The Z tells readers of the CSV that times are UTC; Polars would leave it out.
+    safe.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+
+
+def _quoted(texts: pl.Series) -> pl.Series:
+    # A text that is a number is one in a spreadsheet too, and no formula.
+    return texts.str.replace(rf"^('*{_FORMULA})", "'$1").zip_with(~texts.str.contains(_NUMBER), texts)
+
+
+def read_csv(file: Path | IO[bytes]) -> pl.DataFrame:
+    r"""Read what :func:`write_csv` has written, with types by all rows; texts lose the apostrophe that they got.
+
+    Args:
+        file: The file.
+
+    Raises:
+        pl.exceptions.PolarsError: It is no CSV.
+
+    >>> import io
+    >>> read_csv(io.BytesIO(b"device,change\n'=1+1,-3.5\n''=,1")).rows()
+    [('=1+1', -3.5), ("'=", 1.0)]
+    """
+    # CSV has no types: times are known by their form, numbers by all rows.
+    frame = pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
+    quoted = rf"^'('*{_FORMULA})"
+    plain = frame.with_columns(pl.selectors.string().str.replace(quoted, "$1"))
+    plain.columns = pl.Series(frame.columns, dtype=pl.String).str.replace(quoted, "$1").to_list()
+    return plain
