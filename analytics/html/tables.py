@@ -68,10 +68,13 @@ def table(rows: Iterable[Any], columns: Mapping[str, Column], most: int = 200) -
     """
     every, labels = list(rows), [Labels() for _ in columns]
     cells = (
-        tuple(
-            label(column.form(*(row[field] for field in column.fields)))
-            for column, label in zip(columns.values(), labels, strict=True)
-        )
+        tuple(_cell(column, row, label) for column, label in zip(columns.values(), labels, strict=True))
         for row in islice(every, most)
     )
     return Table(tuple(columns), tuple(column.side for column in columns.values()), tuple(cells), len(every))
+
+
+def _cell(column: Column, row: Any, label: Labels) -> str:  # noqa: ANN401 - a mapping or a sequence
+    cell = column.form(*(row[field] for field in column.fields))
+    # What a macro of a template has written is escaped already.
+    return cell if hasattr(cell, "__html__") else label(cell)
