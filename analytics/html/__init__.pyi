@@ -8,7 +8,14 @@ from .escaping import (
     as_text as as_text,
     masked as masked,
 )
-from .frames import read_csv as read_csv, shown_frame as shown_frame, shown_texts as shown_texts, write_csv as write_csv
+from .frames import (
+    quoted as quoted,
+    read_csv as read_csv,
+    shown_frame as shown_frame,
+    shown_texts as shown_texts,
+    unquoted as unquoted,
+    write_csv as write_csv,
+)
 from .notebook import notebook_html as notebook_html
 from .numbers import (
     NONE as NONE,

@@ -46,16 +46,12 @@ def shown_texts(texts: pl.Series, form: Callable[[str], str] = as_line) -> pl.Se
     return texts if shown == known else texts.cast(pl.String).replace(known, shown)
 
 
-def write_csv(frame: pl.DataFrame, file: Path | IO[bytes], form: Callable[[str], str] = as_line) -> None:
-    r"""Write a frame for people, in a CSV file that is safe to open in a spreadsheet.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe, by which spreadsheets mark a text, and one
-    that has apostrophes there already one more; :func:`read_csv` takes it away.
+def write_csv(frame: pl.DataFrame, file: Path | IO[bytes]) -> None:
+    """Write a frame for people, as :func:`shown_frame` has it, in a CSV file that is safe to open in a spreadsheet.
 
     Args:
         frame: Any flat frame; times are written as ISO 8601 in UTC.
         file: The file, which is replaced, or one that is open.
-        form: How one text is shown.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -63,16 +59,46 @@ def write_csv(frame: pl.DataFrame, file: Path | IO[bytes], form: Callable[[str],
     >>> file.getvalue().decode().split()
     ['device,change', "'=1+1,-3.5", "'-,0.0", '-3.5,1.0']
     """
-    shown = shown_frame(frame, form)
-    safe = shown.with_columns(map(_quoted, shown.select(pl.selectors.string())))
-    safe.columns = _quoted(pl.Series(shown.columns, dtype=pl.String)).to_list()
     # The Z tells readers of the CSV that times are UTC; Polars would leave it out.
-    safe.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+    quoted(shown_frame(frame)).write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
 
 
-def _quoted(texts: pl.Series) -> pl.Series:
-    # A text that is a number is one in a spreadsheet too, and no formula.
-    return texts.str.replace(rf"^('*{_FORMULA})", "'$1").zip_with(~texts.str.contains(_NUMBER), texts)
+def quoted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Mark the texts, and names of columns, that a spreadsheet would take for formulas.
+
+    They get an apostrophe, by which spreadsheets mark a text; one with apostrophes before the formula gets one more.
+
+    Args:
+        frame: Any frame.
+
+    >>> quoted(pl.DataFrame({"+a": ["=1+1", "'=1", "-3.5", "a=b"]})).to_dict(as_series=False)
+    {"'+a": ["'=1+1", "''=1", '-3.5', 'a=b']}
+    """
+
+    def marked(texts: pl.Series) -> pl.Series:
+        # A text that is a number is one in a spreadsheet too.
+        is_number = texts.str.contains(_NUMBER).fill_null(value=False)
+        return texts.zip_with(is_number, texts.str.replace(rf"^('*{_FORMULA})", "'$1"))
+
+    return _replaced(frame, marked)
+
+
+def unquoted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what :func:`quoted` was given.
+
+    Args:
+        frame: What it returned.
+
+    >>> unquoted(pl.DataFrame({"'+a": ["'=1+1", "''=1", "-3.5", "a=b"]})).to_dict(as_series=False)
+    {'+a': ['=1+1', "'=1", '-3.5', 'a=b']}
+    """
+    return _replaced(frame, lambda texts: texts.str.replace(rf"^'('*{_FORMULA})", "$1"))
+
+
+def _replaced(frame: pl.DataFrame, form: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
+    named = frame.with_columns(map(form, frame.select(pl.selectors.string())))
+    named.columns = form(pl.Series(frame.columns, dtype=pl.String)).to_list()
+    return named
 
 
 def read_csv(file: Path | IO[bytes]) -> pl.DataFrame:
@@ -89,8 +115,4 @@ def read_csv(file: Path | IO[bytes]) -> pl.DataFrame:
     [('=1+1', -3.5), ("'=", 1.0)]
     """
     # CSV has no types: times are known by their form, numbers by all rows.
-    frame = pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
-    quoted = rf"^'('*{_FORMULA})"
-    plain = frame.with_columns(pl.selectors.string().str.replace(quoted, "$1"))
-    plain.columns = pl.Series(frame.columns, dtype=pl.String).str.replace(quoted, "$1").to_list()
-    return plain
+    return unquoted(pl.read_csv(file, try_parse_dates=True, infer_schema_length=None))

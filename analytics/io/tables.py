@@ -19,6 +19,7 @@ import polars as pl
 
 from analytics.errors import EventFileError
 from analytics.events.tracking_plan import EVENT_SCHEMA, CallType, EventName
+from analytics.html.frames import unquoted
 from analytics.io.recognition import shown
 from analytics.io.strict_json import shortened
 from analytics.io.warehouse import warehouse_name
@@ -52,6 +53,8 @@ _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterator[pl.DataFrame]:
     r"""Read a CSV with a header, a batch of rows at a time; all cells are texts, empty ones null.
+
+    The apostrophe by which spreadsheets mark what is no formula (``'=``) is no part of a text.
 
     Args:
         file: Open file, in UTF-8.
@@ -98,7 +101,7 @@ def _unique(header: list[str], name: str) -> list[str]:
 
 
 def _text_table(header: list[str], rows: list[list[str | None]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+    return unquoted(pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row"))
 
 
 def parquet_tables(path: Path, n_rows: int) -> Iterator[pl.DataFrame]:

@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from analytics.html.frames import unquoted
 from scenarios.errors import InputError
 
 _PARQUET_MAGIC: Final = b"PAR1"
@@ -63,4 +64,4 @@ def _frame(data: bytes) -> pl.DataFrame:
     if data.lstrip().startswith(b"["):
         return pl.read_json(data, infer_schema_length=None)
     head = data.partition(b"\n")[0].decode("utf-8-sig")
-    return pl.read_csv(data, separator=max(_SEPARATORS, key=head.count), infer_schema_length=None)
+    return unquoted(pl.read_csv(data, separator=max(_SEPARATORS, key=head.count), infer_schema_length=None))

@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 
 from analytics.events.tracking_plan import UTC_MS
+from analytics.html.frames import quoted
 from analytics.io.warehouse import warehouse_tables
 from scenarios.files.atomic_folder import MANIFEST, new_folder
 from scenarios.files.checksums import CHECKSUMS
@@ -21,7 +22,8 @@ from scenarios.files.run_folder import RunFolder, read_events
 from scenarios.files.versions import versions
 
 ExportForm = Literal["segment-warehouse", "csv", "parquet"]
-"""Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that gives dbt the types of the columns."""
+"""Form of the files: ``segment-warehouse`` is CSV with a ``seeds.yml`` that gives dbt the types of the columns; in
+``csv`` what a spreadsheet would take for a formula is marked as text."""
 
 
 def export(run_folder: str | Path, *, to: str | Path, form: ExportForm = "segment-warehouse") -> dict[str, int]:
@@ -63,7 +65,9 @@ def _write(table: pl.DataFrame, path: Path, form: ExportForm) -> str:
     else:
         # Databases read times without a zone as UTC, and an empty field as null.
         times = pl.col(UTC_MS).dt.replace_time_zone(None).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
-        table.with_columns(times).write_csv(file)
+        written = table.with_columns(times)
+        # Databases take a seed as it stands; plain CSV is opened in spreadsheets.
+        (quoted(written) if form == "csv" else written).write_csv(file)
     return file.name
 
 

@@ -15,13 +15,9 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-<<<<<<< HEAD
-from scenarios.errors import InputError, OutputError
-=======
 from analytics.html.escaping import as_json
 from analytics.html.frames import write_csv
-from scenarios.errors import OutputError
->>>>>>> 04f4945c (Texts from outside are made inert where they leave the process: terminal, log line, HTML, chart, CSV and JSON)
+from scenarios.errors import InputError, OutputError
 from scenarios.files.atomic_folder import MANIFEST
 from scenarios.files.checksums import CHECKSUMS, Checksums, checksum_lines, with_crc, without_crc
 from scenarios.files.folder_exchange import replace_file
@@ -101,17 +97,10 @@ class StudyFolder:
                 frame.write_parquet(content)
                 digest = hashlib.sha256(content.getvalue()).hexdigest()
             else:
-<<<<<<< HEAD
-                frame.write_csv(content)
-            self._write(name, content.getvalue())
-        lines = "".join(json.dumps(failure, ensure_ascii=False) + "\n" for failure in failures)
-        self._write("failures.ndjson", lines.encode())
-=======
                 write_csv(frame, content)
-            _write_whole(self.path / name, content.getvalue())
+            self._write(name, content.getvalue())
         lines = "".join(as_json(json.dumps(failure, ensure_ascii=False)) + "\n" for failure in failures)
-        _write_whole(self.path / "failures.ndjson", lines.encode())
->>>>>>> 04f4945c (Texts from outside are made inert where they leave the process: terminal, log line, HTML, chart, CSV and JSON)
+        self._write("failures.ndjson", lines.encode())
         return digest
 
     def write_report(self, page: str) -> None:
@@ -128,18 +117,12 @@ class StudyFolder:
         Args:
             manifest: Plain data.
         """
-<<<<<<< HEAD
-        self._write(MANIFEST, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+        self._write(MANIFEST, (as_json(json.dumps(manifest, indent=2, ensure_ascii=False)) + "\n").encode())
         _write_checksums(self.path, self._written)
 
     def _write(self, name: str, content: bytes) -> None:
         replace_file(self.path / name, content)
         self._written[name] = hashlib.sha256(content).hexdigest()
-=======
-        _write_whole(
-            self.path / MANIFEST, (as_json(json.dumps(manifest, indent=2, ensure_ascii=False)) + "\n").encode()
-        )
->>>>>>> 04f4945c (Texts from outside are made inert where they leave the process: terminal, log line, HTML, chart, CSV and JSON)
 
 
 @contextmanager
@@ -163,7 +146,6 @@ def study_folder(path: Path, text: str) -> Iterator[StudyFolder]:
         yield StudyFolder(path, journal)
 
 
-<<<<<<< HEAD
 def _write_checksums(path: Path, results: Mapping[str, str] | None = None) -> None:
     """Write the checksums of a study's folder: of the study, and of the results that are complete.
 
@@ -177,32 +159,6 @@ def _write_checksums(path: Path, results: Mapping[str, str] | None = None) -> No
 
 def lock_journal(journal: IO[bytes], path: Path) -> None:
     """Lock a study's folder against a second process; the lock ends with this process, however it ends.
-=======
-def _claim(path: Path, text: str) -> None:
-    file = path / STUDY_FILE
-    if not file.is_file():
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise OutputError(f"{path}: holds something that is not a study; it is left as it is. Give another --out")
-        path.mkdir(parents=True, exist_ok=True)
-        # The first file of all: with it, the folder belongs to this study.
-        _write_whole(file, text.encode())
-        return
-    there = file.read_text(encoding="utf-8")
-    if there != text:
-        raise OutputError(
-            f"{path}: holds another study, or this one before it was changed:",
-            *_difference(there, text),
-            "It is left as it is. Give another --out, or undo the change to resume it",
-        )
-
-
-def _difference(there: str, given: str) -> list[str]:
-    lines = difflib.unified_diff(
-        there.splitlines(), given.splitlines(), "the study in the folder", "the study given", n=1, lineterm=""
-    )
-    shown = [line if len(line) <= 200 else f"{line[:199]}…" for line in lines]  # noqa: PLR2004 - some lines of a terminal
-    return [*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])]
->>>>>>> 04f4945c (Texts from outside are made inert where they leave the process: terminal, log line, HTML, chart, CSV and JSON)
 
     Args:
         journal: Its journal, open.
@@ -278,9 +234,9 @@ def _claim(path: Path, text: str) -> None:
         raise OutputError(f"{file}: is not what was written; give the file of this study, which puts it back")
     else:
         raise OutputError(
-            f"{path}: holds another study, or this one before it was changed:\n"
-            f"{_difference(there.decode(errors='replace'), text)}\n"
-            "It is left as it is. Give another --out, or undo the change to resume it"
+            f"{path}: holds another study, or this one before it was changed:",
+            *_difference(there.decode(errors="replace"), text),
+            "It is left as it is. Give another --out, or undo the change to resume it",
         )
 
 
@@ -298,9 +254,9 @@ def _is_fresh(path: Path) -> bool:
     return all(entry.name.startswith((f".{STUDY_FILE}.", f".{CHECKSUMS}.")) for entry in path.iterdir())
 
 
-def _difference(there: str, given: str) -> str:
+def _difference(there: str, given: str) -> list[str]:
     lines = difflib.unified_diff(
         there.splitlines(), given.splitlines(), "the study in the folder", "the study given", n=1, lineterm=""
     )
     shown = [line if len(line) <= 200 else f"{line[:199]}…" for line in lines]  # noqa: PLR2004 - some lines of a terminal
-    return "\n".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
+    return [*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])]
