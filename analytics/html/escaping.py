@@ -31,9 +31,9 @@ _OF_TEXT: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_NO_GLYPH}]")
 _OF_LINE: Final = re.compile(f"[\x00-\x1f{_NO_GLYPH}]")
 
 # In addresses of pages an @ is %40, or %2540 where they are escaped twice. The look-behind keeps a long word without
-# any @ from being searched anew from each of its characters.
+# any @ from being searched anew from each of its characters. Messages shorten what they quote by an ellipsis.
 _LOCAL: Final = r"[\w.%+~!#$*^-]"
-_E_MAIL: Final = re.compile(rf"(?<!{_LOCAL}){_LOCAL}+(?:[@\uff20]|%(?:25)*40)[\w-]+(?:(?:\.|%2[eE])[\w-]+)*")
+_E_MAIL: Final = re.compile(rf"(?<!{_LOCAL}){_LOCAL}+(?:[@\uff20]|%(?:25)*40)(?:[\w-]+(?:(?:\.|%2[eE])[\w-]+)*|(?=…))")
 # After an escape, as in ?ip%3D192.0.2.7, a digit begins a word although a letter stands before it.
 _BEGINS: Final = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2}))"
 _DOT, _COLON = r"(?:\.|%2[eE])", r"(?::|%3[aA])"

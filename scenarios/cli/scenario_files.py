@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from analytics.html.escaping import Rendered, as_lines, as_text
+from analytics.html.escaping import Rendered, as_line, as_lines, as_text
 from scenarios.cli.options import Overrides, ScenarioName, complete_kind, complete_scenario, complete_scenario_or_study
 from scenarios.cli.output import Output
 from scenarios.config.description import resolved_intercept
@@ -196,7 +196,7 @@ def _write(path: Path, kind: Literal["scenario", "study"], base: str) -> Path:
     schema_path = path.parent / f"funnelsim-{kind}.schema.json"
     template = Template((_TEMPLATES / f"{kind}.yaml").read_text(encoding="utf-8"))
     # "Safe" leaves $schema in the first line alone, which is for editors.
-    text = template.safe_substitute(file=path.name, name=name, base=base)
+    text = template.safe_substitute(file=as_line(path.name), name=name, base=base)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # "x" refuses a file that exists, also one that was made a moment ago.
