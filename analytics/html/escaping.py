@@ -116,7 +116,8 @@ class Labels:
     def __init__(self, form: Callable[[str], str] = as_line) -> None:
         self._form = form
         self._labels: dict[str, str] = {}
-        self._taken: dict[str, int] = {}
+        self._taken: set[str] = set()
+        self._n_alike: dict[str, int] = {}
 
     def __call__(self, text: str) -> str:
         """Return the label of a text.
@@ -125,10 +126,12 @@ class Labels:
             text: From outside.
         """
         if text not in self._labels:
-            label = self._form(text)
-            n = self._taken[label] = self._taken.get(label, 0) + 1
-            # What is shown as it is has its name for itself.
-            self._labels[text] = label if n == 1 or label == text else type(label)(f"{label} #{n}")
+            label = shown = self._form(text)
+            while label in self._taken:
+                n = self._n_alike[shown] = self._n_alike.get(shown, 1) + 1
+                label = type(shown)(f"{shown} #{n}")
+            self._taken.add(label)
+            self._labels[text] = label
         return self._labels[text]
 
 

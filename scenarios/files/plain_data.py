@@ -57,21 +57,12 @@ def shown_json(data: object, indent: int | None = 2) -> Rendered:
 
 
 def without_personal_data(data: object) -> object:
-    """Return plain data for JSON without e-mail and IP addresses; texts that differ stay different.
+    """Return plain data for JSON without e-mail and IP addresses; texts of one list that differ stay different.
 
     Args:
         data: As for :func:`to_json`.
     """
-    labels = Labels(masked)
-
-    def shown(value: object) -> object:
-        if isinstance(value, dict):
-            return {labels(key): shown(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [shown(item) for item in value]
-        return labels(value) if isinstance(value, str) else value
-
-    return shown(_jsonable(data))
+    return _labelled(_jsonable(data), Labels(masked))
 
 
 def write_json(path: Path, data: object) -> None:
@@ -135,6 +126,16 @@ def model_data(analysis: Analysis) -> dict[str, Any]:
         model["truth_unknown"] = analysis.why_truth_unknown
     # ``truth`` is the documented key of the file format; in tables the same number is ``true_coefficient``.
     return {**model, "coefficients": [{**row, "truth": row["true_coefficient"]} for row in model["coefficients"]]}
+
+
+def _labelled(value: object, labels: Labels) -> object:
+    if isinstance(value, dict):
+        return {labels(key): _labelled(item, labels) for key, item in value.items()}
+    if isinstance(value, list):
+        # A table: what it calls a page need not be what others call it.
+        labels = Labels(masked)
+        return [_labelled(item, labels) for item in value]
+    return labels(value) if isinstance(value, str) else value
 
 
 def _jsonable(value: object) -> object:

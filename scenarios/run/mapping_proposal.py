@@ -95,8 +95,10 @@ def _rules(places: pl.DataFrame) -> list[_Rule]:
     found = _by_base(path for path in paths if path not in homes)
     rules = [_Rule(f"{host}/*", guess) for host, guess in of_hosts.items()]
     rules += [_Rule(path, HOME) for path in homes]
-    # A rule for all languages could match what stands below another folder.
-    rules += sorted(found, key=lambda rule: (rule.guess is None, rule.glob.startswith("/**"), -rule.glob.count("/")))
+    # A rule for all languages could match what stands below another folder, and one of a person's page everything.
+    rules += sorted(
+        found, key=lambda rule: (rule.guess is None, rule.glob.startswith(("/**", "/*")), -rule.glob.count("/"))
+    )
     return list(dict.fromkeys(rules))
 
 

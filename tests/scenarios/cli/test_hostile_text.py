@@ -291,3 +291,74 @@ def test_what_is_printed_and_written_is_inert(
             assert HARMLESS in ended.out
     assert by_source == 1
     assert assert_written_inert(tmp_path) == {".csv", ".html", ".json", ".svg"}
+
+
+def pages(*paths: str) -> None:
+    """A store, and a file, with one page view of each path."""
+    time = "2026-03-03T10:00:00Z"
+    events = [
+        {"type": "page", "messageId": path, "anonymousId": path, "timestamp": time, "context": {"page": {"path": path}}}
+        for path in paths
+    ]
+    Path("pages.ndjson").write_text("".join(json.dumps(each) + "\n" for each in events))
+    Ended("ingest", "pages.ndjson", "--store", "store")
+
+
+def test_pages_that_differ_in_an_address_only_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stats` has one row for them, with --json too; on request all are shown."""
+    pages("/u/jane@acme.io", "/u/joe%40acme.io", "/u/192.0.2.7", "/docs")
+    lines = Ended("stats", "--store", "store", "--by", "page").out.splitlines()[-3:]
+    assert [line.split() for line in lines] == [["/u/[e-mail]", "2"], ["/docs", "1"], ["/u/[IP", "address]", "1"]]
+    views = Ended("stats", "--store", "store", "--by", "page", "--json").json["views"]
+    assert [(row["page"], row["page_views"]) for row in views] == [
+        ("/docs", 1),
+        ("/u/[IP address]", 1),
+        ("/u/[e-mail]", 2),
+    ]
+    monkeypatch.setenv("FUNNELSIM_SHOW_PERSONAL_DATA", "1")
+    assert "/u/joe%40acme.io" in Ended("stats", "--store", "store", "--by", "page").out
+    assert "/u/jane@acme.io" in json.dumps(Ended("stats", "--store", "store", "--by", "page", "--json").json)
+
+
+def test_unmapped_pages_that_differ_in_an_address_only_are_numbered() -> None:
+    """The report and its CSV have a row for each, and say that they are not the same page."""
+    pages("/u/jane@acme.io", "/u/joe@acme.io", "/docs")
+    Ended("analyze", "pages.ndjson", "--out", "found")
+    csv_text = Path("found/statistics/unmapped_pages.csv").read_text()
+    assert [line.partition(",")[0] for line in csv_text.splitlines()[1:]] == ["/docs", "/u/[e-mail]", "/u/[e-mail] #2"]
+    page = Path("found/report.html").read_text()
+    assert "/u/[e-mail] #2" in page
+    assert "acme.io" not in page
+
+
+def test_a_mapping_has_one_glob_for_the_pages_of_persons() -> None:
+    """An address in a path is any text, in a rule that comes after those of other pages."""
+    pages("/jane@acme.io", "/joe@acme.io", "/xyz", "/u/jane@acme.io")
+    text = Ended("map", "pages.ndjson").out
+    rules = [line.split(":")[0].strip(" #") for line in text.splitlines() if "page view" in line and '"' in line]
+    assert sorted(rules) == ['"/*"', '"/u/*"', '"/xyz"']
+    assert '"/*": {category: …, stage: …}  # 2 page views' in text
+
+
+def test_what_the_user_has_given_is_shown() -> None:
+    """Whoever types an address sees it in the message about it; a file with that address in its name shows no other."""
+    pages("/u/jane@acme.io")
+    assert "jane@acme.io: is not a run folder" in Ended("replay", "jane@acme.io", "--to", "stdout").err
+    Path("joe@acme.io").write_text(Path("pages.ndjson").read_text())
+    text = Ended("map", "joe@acme.io").out
+    assert "proposed by funnelsim map from joe@acme.io" in text
+    assert "jane" not in text
+
+
+def test_ordinary_output_has_no_replacements() -> None:
+    """No text of our own has a character that is replaced, or looks like an address."""
+    for call in (
+        ("run", "baseline", "--set", "clock.hours=4", "--out", "r"),
+        ("show", "baseline"),
+        ("scenarios",),
+        ("doctor",),
+    ):
+        for on_terminal in (False, True):
+            ended = Ended(*call, on_terminal=on_terminal)
+            assert not re.search(r"\ufffd|\[e-mail\]|\[IP address\]", ended.out + ended.err), call
+    assert not re.search(r"\ufffd|\[e-mail\]|\[IP address\]", Path("r/report.html").read_text())
