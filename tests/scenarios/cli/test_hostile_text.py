@@ -23,6 +23,7 @@ import pytest
 from command_line import Ended
 
 from analytics.events.dimensions import DIMENSIONS
+from scenarios import cli
 from scenarios.cli.commands import COMMANDS
 
 CONTROLS: Final = "\x1b]52;c;Rk9SR0VE\x07\x1b[2J\x1b[31m\x9b5m\x07\x08\x7f\u202e\u2066\u200b\u2028"
@@ -266,6 +267,40 @@ def assert_written_inert(folder: Path) -> set[str]:
         if path.suffix == ".svg":
             ET.fromstring(text)  # noqa: S314 - our own file
     return seen
+
+
+DOORS: Final = {
+    r"std(out|err)\.(write|buffer)": {
+        "scenarios/cli/output.py", "scenarios/cli/app.py", "scenarios/run/progress.py",
+        "scenarios/replays/files.py",  # events, as they are
+    },
+    r"\bprint\(": {"scenarios/cli/text/tables.py"},
+    r"\.write_csv\(": {
+        "analytics/html/frames.py", "scenarios/replays/export.py",
+        "analytics/io/ndjson.py", "analytics/store/merge.py",  # in memory
+    },
+    r"(?<!\.)\b(Table|Text)\(": {"scenarios/cli/text/tables.py", "analytics/html/tables.py"},
+    r"_repr_html_\(\)": {"analytics/html/notebook.py", "analytics/intent/results.py"},
+    r"\|\s*safe\b": {
+        "analytics/html/templates/notebook.html.j2", "analytics/html/templates/parts.html.j2",
+        "analytics/html/templates/chart.html.j2",
+    },
+}  # fmt: skip
+"""Where text leaves for people or files, by what does it, and the modules that may, as they make it inert before."""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_text_leaves_where_it_is_made_inert(door: str) -> None:
+    """No module but those named writes to the streams, draws a table, writes CSV, or has HTML that is not escaped."""
+    root = Path(cli.__file__).parents[2]
+    found = set()
+    for package in ("analytics", "scenarios", "simulator", "funnelsim"):
+        for path in [*(root / package).rglob("*.py"), *(root / package).rglob("*.j2")]:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            code = [line for line in lines if not re.match(r"\s*(>>>|\.\.\. |#|def |class )", line)]
+            if re.search(door, "\n".join(code)):
+                found.add(str(path.relative_to(root)))
+    assert found == DOORS[door]
 
 
 def test_the_table_has_every_command() -> None:
