@@ -12,11 +12,10 @@ import polars as pl
 from analytics.events.dead_letters import RejectedError
 from analytics.io.adapters.adapter import Record
 from analytics.io.flatten import Flattened, flatten_numbered
+from analytics.io.lines import Line, LongLine, flatten_cut_lines
 from analytics.io.row_validation import usable_events
 from analytics.io.strict_json import canonical, read_object
 from analytics.io.tables import TableReading
-
-_Line = tuple[int, bytes]
 
 
 class JsonRows:
@@ -44,11 +43,11 @@ class JsonRows:
         """Columns of the rows so far that are not read."""
         return list(self._unread)
 
-    def batch(self, lines: Iterable[_Line]) -> Flattened:
+    def batch(self, lines: Iterable[tuple[int, Line]]) -> Flattened:
         """Read a batch of rows.
 
         Args:
-            lines: Rows with their numbers.
+            lines: Rows with their numbers; blank ones are skipped.
 
         Returns:
             The usable rows, and dead letters with the numbers and bytes of the others.
@@ -57,14 +56,17 @@ class JsonRows:
             EventFileError: The table has no column of events, or nothing says which call its rows are.
         """
         rows: list[tuple[int, bytes, Record]] = []
-        broken: list[_Line] = []
+        broken: list[tuple[int, Line]] = []
         for number, line in lines:
+            if isinstance(line, LongLine):
+                broken.append((number, line))
+                continue
             try:
-                rows.append((number, line, read_object(line)))
+                rows.append((number, line.rstrip(b"\r"), read_object(line)))
             except (RejectedError, ValueError, RecursionError):
                 broken.append((number, line))
         # What is no object is judged, and described, as any other line.
-        letters = list(flatten_numbered(broken).dead_letters)
+        letters = list(flatten_cut_lines(broken).dead_letters)
         if not rows:
             return Flattened(flatten_numbered(()).frame, tuple(letters))
         self._columns |= dict.fromkeys(column for _, _, row in rows for column in row)

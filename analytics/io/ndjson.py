@@ -27,15 +27,12 @@ import polars as pl
 from analytics.errors import EventFileError
 from analytics.events.enrichment import conform
 from analytics.events.tracking_plan import EVENT_SCHEMA
-from analytics.io.batch_decoding import flatten_lines
 from analytics.io.encoding import json_lines
 from analytics.io.flatten import Flattened
+from analytics.io.lines import Line, batches_of_lines, blocks_of_lines, flatten_cut_lines
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_Line = tuple[int, bytes]
-"""A line with its number."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 """The first bytes of a gzipped file."""
@@ -106,7 +103,8 @@ def read_ndjson(
         arrived_at: When the lines arrived, with a time zone: the ``received_at`` of those without one.
 
     Yields:
-        The events of each batch, and its dead letters; positions are line numbers, from 1. Blank lines are skipped.
+        The events of each batch, and its dead letters; positions are line numbers, from 1. Blank lines are skipped, and
+        of a line longer than :data:`analytics.io.lines.MAX_LINE_BYTES` only the beginning is kept.
 
     Raises:
         EventFileError: The file cannot be opened or read.
@@ -118,12 +116,10 @@ def read_ndjson(
     name = str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the stream"))
     try:
         with _opened(source) as file:
-            numbered = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(file, 1) if not line.isspace())
-            chunks, flatten = _chunks(numbered, batch_lines), partial(flatten_lines, arrived_at=arrived_at)
-            first = next(chunks, [])
+            chunks, flatten = _numbered(file, name, batch_lines), partial(flatten_cut_lines, arrived_at=arrived_at)
+            first = list(islice(chunks, 2))
             # One batch needs no threads, which would take longer than a small one.
-            is_one = len(first) < batch_lines
-            batches = map(flatten, [first]) if is_one else flatten_ahead(chain([first], chunks), flatten)
+            batches = map(flatten, first) if len(first) < 2 else flatten_ahead(chain(first, chunks), flatten)  # noqa: PLR2004
             yield from (batch for batch in batches if batch.n_received)
     except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -150,19 +146,22 @@ def flatten_ahead(batches: Iterable[T], flatten: Callable[[T], R]) -> Iterator[R
                 pending.append(workers.submit(flatten, batch))
                 if len(pending) > _AT_ONCE:
                     yield pending.popleft().result()
-        except READ_ERRORS:
+        except (*READ_ERRORS, EventFileError):
             yield from (each.result() for each in pending)
             raise
         yield from (each.result() for each in pending)
 
 
-def _chunks(lines: Iterator[_Line], n_lines: int) -> Iterator[list[_Line]]:
-    while chunk := list(islice(lines, n_lines)):
-        yield chunk
+def _numbered(file: BinaryIO, name: str, n_lines: int) -> Iterator[list[tuple[int, Line]]]:
+    """The lines of a file in batches, with their numbers."""
+    number = 1
+    for lines in batches_of_lines(blocks_of_lines(file, name), n_lines):
+        yield list(enumerate(lines, number))
+        number += len(lines)
 
 
 @contextmanager
-def _opened(source: BinaryIO | str | Path) -> Iterator[Iterable[bytes]]:
+def _opened(source: BinaryIO | str | Path) -> Iterator[BinaryIO]:
     """Open a path, and unpack gzipped bytes, whatever the name of the file."""
     if isinstance(source, str | Path):
         with Path(source).open("rb") as file, _opened(file) as unpacked:
@@ -173,7 +172,7 @@ def _opened(source: BinaryIO | str | Path) -> Iterator[Iterable[bytes]]:
     try:
         if reader.peek(2).startswith(GZIP_MAGIC):
             with gzip.open(reader) as unpacked:
-                yield unpacked
+                yield cast("BinaryIO", unpacked)
         else:
             yield reader
     finally:

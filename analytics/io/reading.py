@@ -25,6 +25,7 @@ from analytics.io.containers import HEAD, UNPACK_ERRORS, buffered, is_container,
 from analytics.io.flatten import Flattened
 from analytics.io.json_rows import JsonRows
 from analytics.io.json_values import events_of, is_event, json_values
+from analytics.io.lines import MAX_LINE_BYTES, Line, LongLine, is_complete, lines_of
 from analytics.io.ndjson import GZIP_MAGIC, read_ndjson
 from analytics.io.recognition import PARQUET_MAGIC, SEGMENT, Recognised, Shape, description, recognise, shown
 from analytics.io.row_validation import usable_events
@@ -35,6 +36,7 @@ Note = Callable[[str], None]
 """Called with what a reader should know: a column that is not read, a file of a folder that is left out."""
 
 _AT_ONCE: Final = 50_000
+_SPACE: Final = b"\xef\xbb\xbf \t\r"
 # Of an export, our own among them: it names the files of events, in JSON as they may be.
 _MANIFEST: Final = "manifest.json"
 # Another tool's records are larger than their events.
@@ -181,6 +183,9 @@ def is_plain_head(head: bytes, form: EventFormat, *, is_live: bool = False) -> b
     if is_container(head) or form.call is not None:
         return False
     seen = recognise(head, form.name)
+    if head.lstrip(_SPACE).startswith(b"{") and b"\n" not in head and len(head) < HEAD and not is_complete(head):
+        # The first line is still being written.
+        return True
     is_lines = seen.shape in {Shape.LINES, Shape.UNKNOWN} or (is_live and seen.is_on_lines)
     return is_lines and seen.adapter is None and not seen.is_table
 
@@ -229,7 +234,7 @@ class _Part:
         elif shape == Shape.CSV:
             yield from self._of_tables(csv_tables(self._file, self._name, self._seen.delimiter, self._n_events))
         elif shape == Shape.SNOWPLOW_TSV:
-            yield from self._of_records(_tsv_records(self._file), adapter, n_records)
+            yield from self._of_records(_tsv_records(self._file, self._name), adapter, n_records)
         elif shape == Shape.JSON:
             records = chain.from_iterable(map(events_of, json_values(self._file, self._name)))
             if self._seen.is_table:
@@ -237,8 +242,7 @@ class _Part:
             else:
                 yield from self._of_records(records, adapter, n_records)
         elif self._seen.is_table:
-            lines = ((number, line.rstrip(b"\r\n")) for number, line in enumerate(self._file, 1))
-            yield from self._of_rows((number, line) for number, line in lines if line.strip())
+            yield from self._of_rows(enumerate(lines_of(self._file, self._name), 1))
         else:
             yield from self._of_lines()
 
@@ -287,7 +291,7 @@ class _Part:
             yield replace(batch, dead_letters=tuple(letters))
             n_before += table.height
 
-    def _of_rows(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[Flattened]:
+    def _of_rows(self, lines: Iterator[tuple[int, Line]]) -> Iterator[Flattened]:
         if self._is_left_out(self._seen.columns):
             return
         rows = JsonRows(self._name, self._form.call)
@@ -337,9 +341,11 @@ def _converted(records: Iterable[Any], adapter: Adapter | None) -> Iterator[tupl
         yield from ((event, record) for event in events)
 
 
-def _tsv_records(file: BinaryIO) -> Iterator[Record]:
-    for line in file:
-        cells = line.decode(errors="replace").rstrip("\r\n").split("\t")
+def _tsv_records(file: BinaryIO, name: str) -> Iterator[Record]:
+    for number, line in enumerate(lines_of(file, name), 1):
+        if isinstance(line, LongLine):
+            raise EventFileError(f"{name}: line {number} has {len(line):,} bytes; at most {MAX_LINE_BYTES:,} are read")
+        cells = line.decode(errors="replace").rstrip("\r").split("\t")
         yield {name: cell for name, cell in zip(TSV_COLUMNS, cells, strict=False) if cell}
 
 

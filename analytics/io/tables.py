@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
@@ -71,7 +72,7 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
     csv.field_size_limit(_LONGEST_CELL)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        rows = csv.reader(text, delimiter=delimiter)
+        rows = csv.reader(_bounded(text), delimiter=delimiter)
         header = _unique([name or "index" for name in next(rows)], name)
         batch: list[list[str | None]] = []
         for number, row in enumerate(rows, 1):
@@ -91,6 +92,14 @@ def csv_tables(file: BinaryIO, name: str, delimiter: str, n_rows: int) -> Iterat
         # A reader that stops early may have closed the file before.
         with suppress(ValueError):
             text.detach()
+
+
+def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a text, as long as no one of them is longer than a cell may be."""
+    for line in iter(partial(text.readline, _LONGEST_CELL), ""):
+        if len(line) == _LONGEST_CELL:
+            raise csv.Error(f"a line is longer than {_LONGEST_CELL:,} characters")
+        yield line
 
 
 def _unique(header: list[str], name: str) -> list[str]:

@@ -10,10 +10,11 @@ from typing import Final
 
 from analytics.errors import EventFileError
 from analytics.io.reading import EventFormat, is_plain
-from analytics.sources.ndjson import NdjsonFile, NdjsonStream
+from analytics.sources.ndjson import NdjsonFile
 from analytics.sources.parquet import ParquetFile
 from analytics.sources.records import RecordsFile
 from analytics.sources.source import Now, Source, unreadable
+from analytics.sources.stream import NdjsonStream
 
 _KAFKA: Final = "kafka://"
 _PARQUET_MAGIC: Final = b"PAR1"
@@ -63,8 +64,11 @@ def open_source(
     path = Path(name)
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            # A pipe, such as the shell makes of ``<(zcat events.gz)``: it can be read only once.
-            return NdjsonStream(os.open(path, os.O_RDONLY), n_events, is_stopped, now, pipe=name, form=form)
+            # A pipe, such as the shell makes of ``<(zcat events.gz)``: it can be read only once. It is opened without
+            # waiting for its writer, as no signal ends that wait.
+            return NdjsonStream(
+                os.open(path, os.O_RDONLY | os.O_NONBLOCK), n_events, is_stopped, now, pipe=name, form=form
+            )
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError as error:

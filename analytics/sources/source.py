@@ -35,6 +35,11 @@ class Source(ABC):
         """Whether what holds nothing usable is an error, instead of dead letters: it can be read again as a whole."""
         return True
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the counts should know of what was not read, in sentences that name the source."""
+        return ()
+
     @abstractmethod
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
         """Yield batches from the offset of this source to its present end.

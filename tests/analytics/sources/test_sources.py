@@ -21,14 +21,16 @@ from analytics.errors import EventFileError
 from analytics.io.ndjson import decode, encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.sources import opening as sources
-from analytics.sources.ndjson import NdjsonFile, NdjsonStream
+from analytics.sources.ndjson import NdjsonFile
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
+from analytics.sources.stream import NdjsonStream
 
 LINES = b"".join(
     encode(batch.events.frame) + b"\n" * (number % 2) + b"broken\n"
     for number, batch in enumerate(batches(seed=2, n_batches=6, n_rows=7))
 )
+RAW = b'{"type":"page","anonymousId":"a","messageId":"%d","timestamp":"2124-01-01T00:00:00Z"}\n'
 
 
 def read(source: Source, offsets: Mapping[str, Offset] | None = None, *, follow: bool = False) -> list[SourceBatch]:
@@ -95,19 +97,54 @@ def test_a_file_that_grows_yields_whole_lines_only(tmp_path: Path) -> None:
     for begin in range(0, len(LINES), 777):
         with path.open("ab") as file:
             file.write(LINES[begin : begin + 777])
-        new = read(NdjsonFile(path, 5), offsets, follow=True)
+        with closing(NdjsonFile(path, 5)) as source:
+            new = read(source, offsets, follow=True)
         given += new
         offsets |= offsets_of(new[-1]) if new else {}
     path.write_bytes(LINES)
     assert together(given) == together(read(NdjsonFile(path, 10_000)))
 
 
-def test_a_last_line_without_newline_counts_unless_followed(tmp_path: Path) -> None:
-    """Read once, a file's last line counts, with a newline or not; followed, it may still be incomplete."""
+@pytest.mark.parametrize("last", [RAW[:-1], RAW[:-1] * 2, RAW[:50], b"broken", b"12", b'"x"'])
+def test_a_last_line_without_newline_counts_if_it_is_complete(tmp_path: Path, last: bytes) -> None:
+    """A last line without a newline counts if it is JSON; else, or if the file is followed, it may be incomplete."""
     path = tmp_path / "events.ndjson"
-    path.write_bytes(LINES.rstrip(b"\n"))
-    assert len(together(read(NdjsonFile(path, 100)))[1]) == 6
-    assert len(together(read(NdjsonFile(path, 100), follow=True))[1]) == 5
+    path.write_bytes(RAW * 2 + last)
+    with closing(NdjsonFile(path, 100)) as source:
+        assert [len(each) for each in together(read(source, follow=True))] == [2, 0]
+    n_complete = last.count(b"page") if last.endswith(b"}") else 0
+    assert [len(each) for each in together(read(NdjsonFile(path, 100)))] == [2 + n_complete, 0]
+
+
+@pytest.mark.parametrize("begin", [b"", RAW])
+def test_the_rest_of_a_line_makes_it_one_line(tmp_path: Path, begin: bytes) -> None:
+    """Half a line is left for the next time, which is said; then it is one event, also if it was all of the file."""
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(begin + RAW[:60])
+    source = open_source(str(path), 10, lambda: False)
+    given = read(source)
+    assert len(together(given)[0]) == begin.count(b"\n")
+    begun = "the last line (60 bytes) is not complete yet; it will be read once it ends with a newline"
+    assert source.notes == (f"{path}: {begun}",)
+    path.write_bytes(begin + RAW + b"broken\n")
+    given += read(open_source(str(path), 10, lambda: False), offsets_of(given[-1]) if given else {})
+    rows, letters = together(given)
+    assert (len(rows), letters) == (1 + begin.count(b"\n"), [(b"broken", 2 + begin.count(b"\n"))])
+
+
+def test_a_line_that_was_complete_without_its_newline_is_numbered_once(tmp_path: Path) -> None:
+    """What follows on the line, or only its newline, is no new line."""
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(RAW[:-1])
+    given = read(NdjsonFile(path, 10))
+    path.write_bytes(RAW + b"broken\n")
+    given += read(NdjsonFile(path, 10), offsets_of(given[-1]))
+    path.write_bytes(RAW + b"broken\n" + RAW[:-1])
+    given += read(NdjsonFile(path, 10), offsets_of(given[-1]))
+    path.write_bytes(RAW + b"broken\n" + RAW[:-1] + b"more\nlast\n")
+    given += read(NdjsonFile(path, 10), offsets_of(given[-1]))
+    assert together(given)[1] == [(b"broken", 2), (b"more", 3), (b"last", 4)]
+    assert given[-1].position.offset["lines"] == 4
 
 
 @pytest.mark.parametrize("form", ["ndjson", "gz", "parquet"])
@@ -213,7 +250,6 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-RAW = b'{"type":"page","anonymousId":"a","messageId":"%d","timestamp":"2124-01-01T00:00:00Z"}\n'
 NOW = datetime(2026, 3, 3, 5, tzinfo=UTC)
 
 
