@@ -6,12 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import polars as pl
 
@@ -23,9 +23,10 @@ from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import AGAIN
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.io.reading import EventFormat, event_files, located
+from analytics.io.position import Offset, SourceBatch
+from analytics.io.reading import EventFormat, located
 from analytics.io.recognition import description, shown
+from analytics.sources.names import SourceNames
 from analytics.sources.opening import open_source
 from analytics.sources.source import Source
 from analytics.store.clock_guard import ClockGuard, SteadyClock
@@ -39,6 +40,12 @@ DEFAULT_BATCH: Final = 50_000
 _PAUSE_S: Final = 0.2
 # Seconds between two acknowledgements to the sources, where each costs a flush to the disk.
 _ACKNOWLEDGE_S: Final = 2.0
+
+# Files that stay open while they are followed; more are opened at each look.
+_MOST_OPEN: Final = 200
+
+MAX_BATCH: Final = 1_000_000
+"""Most events in a batch."""
 
 # Dead letters that are kept in memory until a usable event comes.
 _MOST_HELD: Final = 100_000
@@ -67,9 +74,7 @@ class Ingested:
         was_backfill: Whether the events were sorted first.
         empty: Files given by name of which no line or record has ever been read.
         sole_device: The only device with events in the window, where more events are late than are there.
-        counts_again: Counts of the events that were taken in again: they had been far ahead, and others confirmed them.
-        stream_time: Stream time of the store.
-        clock_jump: How far the system's clock has jumped meanwhile, where events are live.
+        notes: What was not read of the sources, such as last lines that are not complete yet.
     """
 
     counts: Counts
@@ -81,18 +86,15 @@ class Ingested:
     was_backfill: bool = False
     empty: tuple[str, ...] = ()
     sole_device: str | None = None
-    counts_again: Counts = field(default_factory=Counts)
-    stream_time: datetime | None = None
-    clock_jump: timedelta = timedelta()
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the counts."""
-        of_times = (*self._impossible_times(), *self._far_ahead(), *self._clock_jumped())
-        return (*self.recovery.warnings, *self._nothing_used(), *of_times, *self._late_events())
+        return (*self.notes, *self._nothing_used(), *self._impossible_times(), *self._late_events())
 
     def _nothing_used(self) -> Iterator[str]:
-        if not self.store_counts.received:
+        if not self.store_counts.received and not self.notes:
             yield "nothing was read: the sources hold no events"
         elif self.counts.received and self.counts.invalid == self.counts.received:
             yield f"none of {self.counts.received:,} events could be used"
@@ -142,7 +144,10 @@ class Ingested:
             "again": asdict(self.counts_again),
             "store": asdict(self.store_counts),
             "recovery": asdict(self.recovery),
-            "offsets": {name: dict(offset) for name, offset in self.offsets.items()},
+            # Which inode a file has says nothing to a reader, and differs from machine to machine.
+            "offsets": {
+                name: {key: n for key, n in offset.items() if key != "inode"} for name, offset in self.offsets.items()
+            },
             "was_stopped": self.was_stopped,
         }
 
@@ -164,11 +169,11 @@ def ingest(
 
     Args:
         names: Sources, read one after the other; see :func:`analytics.sources.opening.open_source`. Of a folder all
-            files of events are read.
+            files of events are read, and of a pattern such as ``logs/*.ndjson`` all that match.
         folder: Folder of the store; it is created if need be.
         settings: How the store is to be kept.
         n_events: Events in a batch, at most.
-        follow: Whether to wait for more at the end of what can grow.
+        follow: Whether to wait for more at the end of what can grow, and for new files in folders and of patterns.
         live: Whether events come as they happen. Events without ``receivedAt`` then arrive when they are read, or, from
             Kafka, at the timestamps of their messages; so no device's clock moves the window.
         backfill: Whether the sources are history, in any order: their events are sorted by hour before the store takes
@@ -181,7 +186,7 @@ def ingest(
         EventFileError: A source cannot be read, or new sources hold nothing usable. What was read before is in the
             store; of sources without a usable event nothing is.
         StoreError: The store cannot be opened, or not be written to, or is past the history that is to be backfilled.
-        AnalyticsError: A backfill is to be live, or to be followed.
+        AnalyticsError: A backfill is to be live, or to be followed, or a batch is to be of no possible size.
 
     >>> import tempfile
     >>> page = '{{"type": "page", "messageId": "{0}", "anonymousId": "a", "timestamp": "2026-03-{0}T10:00:00Z"}}'
@@ -194,22 +199,21 @@ def ingest(
     if backfill and (live or follow):
         wrong = f"cannot be {'live' if live else 'followed'}"
         raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
+    if not 1 <= n_events <= MAX_BATCH:
+        raise AnalyticsError(f"n_events: must be between 1 and {MAX_BATCH:,} (got {n_events})")
     stop = stop or threading.Event()
-    clock = SteadyClock(partial(datetime.now, UTC)) if live else None
     with ExitStack() as open_sources:
-        opened = (open_source(file, n_events, stop.is_set, clock, form) for name in names for file in _files(name))
-        sources = [open_sources.enter_context(closing(source)) for source in opened]
+        sources = open_sources.enter_context(_Sources(names, n_events, stop, form, follow=follow, live=live))
         with open_store(folder, settings) as store:
             before = _result(store)
-            acknowledger = _Acknowledger(store, sources, settings or StoreSettings())
+            acknowledger = _Acknowledger(store, sources.opened, settings or StoreSettings())
             if backfill:
-                batches = open_sources.enter_context(closing(Backfill(sources, store, stop.is_set))).batches()
+                sorted_ = closing(Backfill(sources.opened, store, stop.is_set))
+                batches = open_sources.enter_context(sorted_).batches()
             else:
-                batches = _checked(_batches(sources, store, stop, follow=follow), store, is_one=len(sources) == 1)
-            for batch in batches if follow else _usable(batches, sources, store.offsets, names):
-                counts = store.append_flattened(
-                    batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again
-                )
+                batches = _checked(sources.batches(store), store, is_one=sources.is_one)
+            for batch in batches if follow else _usable(batches, sources.opened, store.offsets, names):
+                counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None and not batch.again:
                     acknowledged(batch, counts)
@@ -218,15 +222,83 @@ def ingest(
             store.checkpoint()
             acknowledger.acknowledge()
             # A backfill sorts events into files of its own, and has no offsets of its sources.
-            empty = () if backfill or stop.is_set() else _unread(names, store.offsets)
-            jump = timedelta() if clock is None or abs(clock.jump) <= _NOTICED else clock.jump
-            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
-            return replace(done, empty=empty, clock_jump=jump)
+            empty = () if backfill or stop.is_set() else _unread(names, store.offsets, sources.notes)
+            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
+            return replace(done, notes=sources.notes)
 
 
-def _unread(names: Sequence[str], offsets: Mapping[str, Offset]) -> tuple[str, ...]:
-    """The files among sources that have no offset, as nothing was ever read from them."""
-    return tuple(name for name in names if Path(name).is_file() and str(Path(name).resolve()) not in offsets)
+class _Sources(AbstractContextManager["_Sources"]):
+    """The open sources, and those that appear while they are followed."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_events: int,
+        stop: threading.Event,
+        form: EventFormat | None,
+        *,
+        follow: bool,
+        live: bool,
+    ) -> None:
+        self._names = SourceNames(names)
+        self._stop = stop
+        self._follow = follow
+        clock = partial(datetime.now, UTC) if live else None
+        self._open = partial(open_source, n_events=n_events, is_stopped=stop.is_set, now=clock, form=form)
+        self.opened: list[Source] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._add(self._names.first(follow=self._follow))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all."""
+        with ExitStack() as stack:
+            for source in self.opened:
+                stack.callback(source.close)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is one source, and will be no other."""
+        return len(self.opened) == 1 and not (self._follow and self._names.may_appear)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the sources have to say."""
+        return tuple(note for source in self.opened for note in source.notes)
+
+    def batches(self, store: DurableStore) -> Iterator[SourceBatch]:
+        """Read the sources in turn, and those that grow again and again if they are followed."""
+        left = list(self.opened)
+        while left or (self._follow and self._names.may_appear):
+            for source in left:
+                yield from source.batches(store.offsets, follow=self._follow)
+                if self._stop.is_set():
+                    return
+                if source.grows and len(left) > _MOST_OPEN:
+                    source.close()
+            if not self._follow or self._stop.wait(_PAUSE_S):
+                return
+            left = [*(source for source in left if source.grows), *self._add(self._names.new())]
+
+    def _add(self, names: Sequence[str]) -> Sequence[Source]:
+        n_before = len(self.opened)
+        for name in names:
+            self.opened.append(self._open(name, is_found=self._names.is_found(name)))
+        return self.opened[n_before:]
+
+
+def _unread(names: Sequence[str], offsets: Mapping[str, Offset], notes: Sequence[str]) -> tuple[str, ...]:
+    """The files among sources that have no offset, as nothing was ever read from them; the notes say of some why."""
+    files = [name for name in names if Path(name).is_file() and str(Path(name).resolve()) not in offsets]
+    return tuple(file for file in files if not any(note.startswith(f"{Path(file)}: ") for note in notes))
 
 
 def _result(store: DurableStore, before: Ingested | None = None) -> Ingested:
@@ -247,25 +319,6 @@ def _sole_device(store: DurableStore, n_late: int) -> str | None:
         return None
     devices = store.events().select(pl.coalesce("anonymous_id", "user_id").unique()).to_series()
     return str(devices[0]) if len(devices) == 1 else None
-
-
-def _files(name: str) -> list[str]:
-    """The files in a folder, or the name itself."""
-    return [str(file) for file in event_files(name)] if Path(name).is_dir() else [name]
-
-
-def _batches(
-    sources: Sequence[Source], store: DurableStore, stop: threading.Event, *, follow: bool
-) -> Iterator[SourceBatch]:
-    """Read the sources in turn, and those that grow again and again if they are followed."""
-    while sources:
-        for source in sources:
-            yield from source.batches(store.offsets, follow=follow)
-            if stop.is_set():
-                return
-        sources = [source for source in sources if source.grows]
-        if not follow or stop.wait(_PAUSE_S):
-            return
 
 
 def _checked(batches: Iterator[SourceBatch], store: DurableStore, *, is_one: bool) -> Iterator[SourceBatch]:

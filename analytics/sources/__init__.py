@@ -1,8 +1,8 @@
 """Sources of events that can be resumed: files, standard input, Parquet, Kafka.
 
-Modules, in reading order: ``source`` (what every source does), ``opening`` (a source by its address), ``ndjson``
-(files, also logs that are rotated), ``rotation`` (what was in a log before), ``stream``, ``parquet``, ``records`` (all
-other files), ``kafka``.
+Modules, in reading order: ``source`` (what every source does), ``names`` (folders and patterns), ``opening`` (a source
+by its address), ``ndjson`` (files, also logs that are rotated), ``rotation`` (what was in a log before), ``stream``,
+``parquet``, ``records`` (all other files), ``kafka``.
 """
 
 import lazy_loader

@@ -23,7 +23,7 @@ from analytics.io.lines import (
 )
 from analytics.io.ndjson import READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.sources.rotation import KNOWN, is_same, later, open_log, rotated
+from analytics.sources.rotation import KNOWN, is_same, later, log_of, open_log, rotated
 from analytics.sources.source import Now, Source, read_otherwise, replaced, unreadable
 
 _START: Final[Offset] = {"bytes": 0, "lines": 0, "head": 0, "crc32": 0}
@@ -43,12 +43,14 @@ class NdjsonFile(Source):
         path: The file.
         n_lines: Lines in a batch, at most.
         now: Returns the current time, if the source is live.
+        is_found: Whether it was found and not named: a rotated file of a log that is known is read with the log.
 
     Raises:
         EventFileError: It cannot be read.
     """
 
-    def __init__(self, path: Path, n_lines: int, now: Now | None = None) -> None:
+    def __init__(self, path: Path, n_lines: int, now: Now | None = None, *, is_found: bool = False) -> None:
+        self._is_found = is_found
         self._path = path
         self._name = str(path.resolve())
         self._n_lines = n_lines
@@ -57,7 +59,7 @@ class NdjsonFile(Source):
         self._log: _Log | None = None
         self._reached: Offset | None = None
         self._n_looks = 0
-        self._lost: list[str] = []
+        self._notes: list[str] = []
         self._n_begun = 0
         try:
             with open_log(path) as file:
@@ -74,11 +76,11 @@ class NdjsonFile(Source):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the counts should know: what was lost, and a last line that is not complete."""
         if not self._n_begun:
-            return tuple(self._lost)
+            return tuple(self._notes)
         begun = (
             f"the last line ({self._n_begun:,} bytes) is not complete yet; it will be read once it ends with a newline"
         )
-        return (*self._lost, f"{self._path}: {begun}")
+        return (*self._notes, f"{self._path}: {begun}")
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
         """Yield batches up to the end of the file.
@@ -96,6 +98,10 @@ class NdjsonFile(Source):
         offset = offsets.get(self._name)
         if offset is not None and "bytes" not in offset:
             raise read_otherwise(self._path)
+        if offset is None and self._is_found and (log := log_of(Path(self._name), offsets)):
+            what = f"left out, as a rotated file of {Path(log).name}, with which it is read; else ingest it by its name"
+            self._notes = [f"{self._path}: {what}"]
+            return
         try:
             yield from flatten_ahead(self._read(offset, follow=follow and self.grows), _batch)
         except READ_ERRORS as error:
@@ -155,7 +161,7 @@ class NdjsonFile(Source):
         n_bytes = (self._reached or _START)["bytes"]
         if old is None and not is_read and n_bytes:
             what = f"was replaced or truncated; what had been added to it after byte {n_bytes:,} may not have been read"
-            self._lost.append(f"{self._path}: {what}")
+            self._notes.append(f"{self._path}: {what}")
         if old is not None:
             yield from self._rest(self._open(old, self._reached or _START), is_final=True)
             for each in later(self._path, old):

@@ -27,6 +27,8 @@ def open_source(
     is_stopped: Callable[[], bool],
     now: Now | None = None,
     form: EventFormat | None = None,
+    *,
+    is_found: bool = False,
 ) -> Source:
     """Open a source of events.
 
@@ -39,6 +41,7 @@ def open_source(
         now: Returns the current time, if the source is live: its events arrive when they are read, or, from Kafka, at
             the timestamps of their messages.
         form: What is known of a file or stream beforehand, such as its format.
+        is_found: Whether a file was found by a pattern or in a folder; it may then be a rotated file of a known log.
 
     Returns:
         The source, to be closed after use.
@@ -79,7 +82,7 @@ def open_source(
         if now is not None:
             raise EventFileError(f"{path}: is no NDJSON, so its events do not arrive now; ingest it without --live")
         return RecordsFile(path, form)
-    return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events, now)
+    return ParquetFile(path, n_events) if is_parquet else NdjsonFile(path, n_events, now, is_found=is_found)
 
 
 def _topic(name: str, n_events: int, is_stopped: Callable[[], bool], *, is_live: bool) -> Source:

@@ -11,7 +11,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -75,9 +75,12 @@ def rotated(path: Path, offset: Offset) -> Path | None:
         path: The log, or the name that it had.
         offset: How far it was read.
     """
-    names = _rotated_names(path)
     inode = offset.get("inode")
-    beside = [(each, stat) for each, stat in _files_beside(path) if names.fullmatch(each.name) or stat.st_ino == inode]
+    beside = [
+        (each, stat)
+        for each, stat in _files_beside(path)
+        if stat.st_ino == inode or any(names.fullmatch(each.name) for names in _names(path))
+    ]
     # One that was renamed before any copies of it.
     likely = sorted(beside, key=lambda each: (each[1].st_ino != inode, -each[1].st_mtime_ns))
     return next((each for each, _ in likely if _holds(each, offset)), None)
@@ -90,7 +93,9 @@ def later(path: Path, than: Path) -> Sequence[Path]:
         path: The log.
         than: The other one.
     """
-    names = _rotated_names(path)
+    # A file such as events-2.ndjson may have nothing to do with events.ndjson, unless another one is named so.
+    usual, dated = _names(path)
+    names = usual if usual.fullmatch(than.name) or not dated.fullmatch(than.name) else dated
     of_log = {each: stat.st_mtime_ns for each, stat in _files_beside(path) if names.fullmatch(each.name)}
     # While a file is compressed, both are there.
     once = {each: ns for each, ns in of_log.items() if each.suffix != _PACKED or each.with_suffix("") not in of_log}
@@ -98,10 +103,25 @@ def later(path: Path, than: Path) -> Sequence[Path]:
     return sorted((each for each, ns in once.items() if ns > begin), key=lambda each: once[each])
 
 
-def _rotated_names(path: Path) -> re.Pattern[str]:
-    """The names that rotated files of a log have: ``a.ndjson.1``, ``a.ndjson-20260303.gz``, ``a-20260303.ndjson``."""
+def log_of(path: Path, known: Iterable[str]) -> str | None:
+    """The known file of which a file has the name of a rotated one; None if there is none.
+
+    Args:
+        path: The file.
+        known: Paths of files.
+
+    >>> log_of(Path("logs/a.ndjson.1"), ["logs/a.ndjson"]), log_of(Path("logs/b.ndjson"), ["logs/a.ndjson"])
+    ('logs/a.ndjson', None)
+    """
+    beside = (each for each in known if Path(each).name and Path(each).parent == path.parent)
+    return next((each for each in beside if _names(Path(each))[0].fullmatch(path.name)), None)
+
+
+def _names(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The names of rotated files of a log: ``a.ndjson.1``, ``a.ndjson-20260303.gz``; and ``a-20260303.ndjson``."""
     name, stem, end = map(re.escape, (path.name, path.stem, path.suffix))
-    return re.compile(f"(?:{name}{_ADDED}|{stem}{_ADDED}{end})(?:{re.escape(_PACKED)})?")
+    packed = f"(?:{re.escape(_PACKED)})?"
+    return re.compile(f"{name}{_ADDED}{packed}"), re.compile(f"{stem}{_ADDED}{end}{packed}")
 
 
 def _files_beside(path: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -95,5 +95,6 @@ def replaced(path: Path) -> AnalyticsError:
         path: The file.
     """
     return EventFileError(
-        f"{path}: is another file than the one that was read so far under this name; give the new one another name"
+        f"{path}: is another file than the one that was read so far under this name; give the new one another name, or, "
+        "if it was rotated, --follow begins with the new one"
     )
