@@ -18,6 +18,7 @@ from .reading import (
     located as located,
     read_events as read_events,
     unconverted as unconverted,
+    unreadable as unreadable,
 )
 from .recognition import description as description, shown as shown
 from .row_validation import usable_events as usable_events

@@ -114,9 +114,9 @@ def event_files(source: str | Path, note: Note = warn) -> list[Path]:
             path.stat()
             return [path]
         files = sorted(each for each in path.rglob("*") if each.is_file())
-    except OSError as error:
-        raise EventFileError(f"{path}: cannot be read: {error.strerror}") from error
-    data = [each for each in files if is_data_file(each.relative_to(path).as_posix()) and each.stat().st_size]
+        data = [each for each in files if is_data_file(each.relative_to(path).as_posix()) and each.stat().st_size]
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        raise unreadable(path, error) from error
     readable = [each for each in data if _looks_readable(each)]
     if not readable:
         among = f" among its {len(files):,} files" if files else "; it is empty"
@@ -202,11 +202,22 @@ def _read_file(
                 path = source if part is file and isinstance(source, Path) else None
                 batches = _Part(part, label, path, form=form, n_events=n_events, note=note).batches()
                 yield from batches if is_one and label == name else (located(batch, label) for batch in batches)
-    except UNPACK_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
-        raise EventFileError(f"{name}: cannot be read: {reason}") from error
-    except pl.exceptions.PolarsError as error:
-        raise EventFileError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
+    except (*UNPACK_ERRORS, pl.exceptions.PolarsError) as error:
+        raise unreadable(name, error) from error
+
+
+def unreadable(what: object, error: BaseException) -> EventFileError:
+    """The error for what cannot be read.
+
+    Args:
+        what: Its name or path.
+        error: What went wrong, of the system or a library; of a long message the first line is kept.
+
+    >>> unreadable("events.ndjson", OSError(13, "Permission denied"))
+    EventFileError('events.ndjson: cannot be read: Permission denied')
+    """
+    reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
+    return EventFileError(f"{str(what).replace(chr(0), '�')}: cannot be read: {reason}")
 
 
 class _Part:

@@ -104,5 +104,5 @@ def _is_pattern(name: str) -> bool:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except OSError:  # such as a name that is too long: whoever opens it says so
+    except (OSError, ValueError):  # a name that is too long or has a NUL: whoever opens it says so
         return False

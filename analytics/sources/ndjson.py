@@ -23,8 +23,9 @@ from analytics.io.lines import (
 )
 from analytics.io.ndjson import READ_ERRORS, flatten_ahead
 from analytics.io.position import Offset, SourceBatch, SourcePosition
+from analytics.io.reading import unreadable
 from analytics.sources.rotation import KNOWN, is_same, later, log_of, open_log, rotated
-from analytics.sources.source import Now, Source, read_otherwise, replaced, unreadable
+from analytics.sources.source import Now, Source, read_otherwise, replaced
 
 _START: Final[Offset] = {"bytes": 0, "lines": 0, "head": 0, "crc32": 0}
 # How often a renamed log is looked at before it counts as complete: its writer may not know yet that it was renamed.

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from analytics.errors import EventFileError
-from analytics.io.reading import EventFormat, is_plain
+from analytics.io.reading import EventFormat, is_plain, unreadable
 from analytics.sources.ndjson import NdjsonFile
 from analytics.sources.parquet import ParquetFile
 from analytics.sources.records import RecordsFile
-from analytics.sources.source import Now, Source, unreadable
+from analytics.sources.source import Now, Source
 from analytics.sources.stream import NdjsonStream
 
 _KAFKA: Final = "kafka://"
@@ -74,7 +74,7 @@ def open_source(
             )
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         raise unreadable(path, error) from error
     if is_parquet and now is not None:
         raise EventFileError(f"{path}: is a Parquet file, so its events do not arrive now; ingest it by itself")

@@ -15,10 +15,10 @@ from analytics.errors import EventFileError, EventFrameError
 from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.io.reading import unconverted
+from analytics.io.reading import unconverted, unreadable
 from analytics.io.row_validation import usable_events
 from analytics.io.tables import whole_batches
-from analytics.sources.source import Source, replaced, unreadable
+from analytics.sources.source import Source, replaced
 
 # Bytes at the end of a file by which it is recognised: Parquet's metadata are there.
 _END: Final = 4096
@@ -73,9 +73,12 @@ class ParquetFile(Source):
 
     def _checksum(self) -> int:
         """Checksum of the end of the file."""
-        with self._path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
-            return zlib.crc32(file.read())
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
+                return zlib.crc32(file.read())
+        except OSError as error:
+            raise unreadable(self._path, error) from error
 
 
 def _numbered_from(events: Flattened, n_before: int) -> Flattened:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.io.reading import EventFormat, read_events
-from analytics.sources.source import Source, read_otherwise, replaced, unreadable
+from analytics.io.reading import EventFormat, read_events, unreadable
+from analytics.sources.source import Source, read_otherwise, replaced
 
 # Bytes at the beginning of a file by which it is recognised.
 _HEAD: Final = 4096

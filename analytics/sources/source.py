@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from analytics.errors import AnalyticsError, EventFileError
+from analytics.errors import EventFileError
 from analytics.io.position import Offset, SourceBatch
 
 Now = Callable[[], datetime]
@@ -63,21 +63,7 @@ class Source(ABC):
         """Release what the source holds open."""
 
 
-def unreadable(what: object, error: BaseException) -> AnalyticsError:
-    """The error for a source that cannot be read.
-
-    Args:
-        what: Its name or path.
-        error: What went wrong, of the system or a library; of a long message the first line is kept.
-
-    >>> unreadable("events.ndjson", OSError(13, "Permission denied"))
-    EventFileError('events.ndjson: cannot be read: Permission denied')
-    """
-    reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
-    return EventFileError(f"{what}: cannot be read: {reason}")
-
-
-def read_otherwise(path: Path) -> AnalyticsError:
+def read_otherwise(path: Path) -> EventFileError:
     """The error for a file whose offset counts something else: lines of batches if it was live, else their events.
 
     Args:
@@ -86,7 +72,7 @@ def read_otherwise(path: Path) -> AnalyticsError:
     return EventFileError(f"{path}: was read so far with --live or --format where it is not now, or the reverse")
 
 
-def replaced(path: Path) -> AnalyticsError:
+def replaced(path: Path) -> EventFileError:
     """The error for a file that is not the one that was read before.
 
     An offset counts bytes or rows of one content: resumed in another, it would skip events silently.
@@ -95,6 +81,6 @@ def replaced(path: Path) -> AnalyticsError:
         path: The file.
     """
     return EventFileError(
-        f"{path}: is another file than the one that was read so far under this name; give the new one another name, or, "
+        f"{path}: is another file than the one that was read so far under this name; give the new one another name; "
         "if it was rotated, --follow begins with the new one"
     )

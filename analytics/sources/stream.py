@@ -12,8 +12,8 @@ from typing import BinaryIO, Final, cast
 from analytics.io.containers import HEAD
 from analytics.io.lines import CHUNK, LINE_BYTES, Line, LineCutter, flatten_cut_lines
 from analytics.io.position import Offset, SourceBatch, SourcePosition
-from analytics.io.reading import EventFormat, is_plain_head, read_events
-from analytics.sources.source import Now, Source, unreadable
+from analytics.io.reading import EventFormat, is_plain_head, read_events, unreadable
+from analytics.sources.source import Now, Source
 
 # Seconds without a line after which an incomplete batch is passed on.
 _PATIENCE_S: Final = 0.1
