@@ -9,13 +9,16 @@ its ``messageId``.
 
 from __future__ import annotations
 
+import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import polars as pl
 from confluent_kafka import (
@@ -31,7 +34,7 @@ from confluent_kafka import (
 
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.times import moment
-from analytics.io.batch_decoding import flatten_lines
+from analytics.io.lines import flatten_cut_lines, shortened_line
 from analytics.io.ndjson import encode
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.sources.source import Source
@@ -43,6 +46,24 @@ _ANSWER_S: Final = 15.0
 _PATIENCE_S: Final = 0.2
 # KiB that librdkafka may fetch ahead of the store for each partition.
 _AHEAD_KIB: Final = 16_384
+# Seconds between two looks for new partitions, and for the answer to one.
+_REFRESH_S: Final = 30.0
+_METADATA_S: Final = 2.0
+# Seconds that the end may take, in which offsets are committed.
+_GOODBYE_S: Final = 3.0
+
+_SERVERS: Final = re.compile(r"[\w.\-:,\[\]]{1,1000}", re.ASCII)
+_TOPIC: Final = re.compile(r"[\w.\-]{1,249}", re.ASCII)
+_NUMBERS: Final = re.compile(r"(?:\d{1,9}(?:,|$))*", re.ASCII)
+# What a store depends on, or what would load or run code that the address names.
+_REFUSED: Final = frozenset(
+    {
+        "auto.commit.enable", "auto.offset.reset", "bootstrap.servers", "enable.auto.commit",
+        "enable.auto.offset.store", "enable.idempotence", "enable.partition.eof", "group.id", "group.protocol",
+        "metadata.broker.list", "offset.store.method", "offset.store.path", "plugin.library.paths",
+        "sasl.kerberos.kinit.cmd", "ssl.engine.location", "ssl.providers", "transactional.id",
+    }
+)  # fmt: skip
 _GONE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - public
 
 
@@ -82,19 +103,26 @@ class KafkaAddress:
         """Parse an address.
 
         Raises:
-            EventFileError: It names no broker or topic, or partitions that are no numbers.
+            EventFileError: It names no broker or topic, or partitions that are no numbers, or has a property that
+                would undo what the store promises, or that loads code.
 
         >>> KafkaAddress.parse("kafka://localhost:9092/events?partitions=0,2").partitions
         frozenset({0, 2})
         """
-        parts = urlsplit(address)
-        topic = parts.path.strip("/")
-        properties = dict(parse_qsl(parts.query))
-        numbers = [number for number in properties.pop("partitions", "").split(",") if number]
-        if not parts.netloc or not topic or "/" in topic or not all(map(str.isdecimal, numbers)):
-            raise EventFileError(f"{address}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME&partitions=0,2")
+        shown = address.encode("unicode_escape").decode()
+        rest, _, query = address.removeprefix("kafka://").partition("?")
+        servers, _, topic = rest.partition("/")
+        properties = dict(parse_qsl(query))
+        numbers = properties.pop("partitions", "")
+        topic = topic.rstrip("/")
+        if not (_SERVERS.fullmatch(servers) and _TOPIC.fullmatch(topic) and _NUMBERS.fullmatch(numbers)):
+            raise EventFileError(f"{shown}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME&partitions=0,2")
+        if refused := sorted(_REFUSED & {name.strip().lower() for name in properties}):
+            what = "cannot be set in an address: what a store promises depends on it, or it loads code"
+            raise EventFileError(f"{shown}: {', '.join(refused)} {what}; the group is ?group=NAME")
         group = properties.pop("group", _DEFAULT_GROUP)
-        return cls(parts.netloc, topic, group, frozenset(map(int, numbers)), properties)
+        partitions = frozenset(int(number) for number in numbers.split(",") if number)
+        return cls(servers, topic, group, partitions, properties)
 
 
 class KafkaTopic(Source):
@@ -131,14 +159,14 @@ class KafkaTopic(Source):
         }
         try:
             self._consumer = Consumer(settings | dict(self._address.properties))
-            found = self._consumer.list_topics(self._address.topic, timeout=_ANSWER_S).topics[self._address.topic]
-        except KafkaException as error:
+        except (KafkaException, TypeError, ValueError) as error:  # a property may have a NUL
             raise self._unreadable(error) from error
-        missing = self._address.partitions - set(found.partitions)
-        if found.error is not None or missing:
-            reason = f"there is no partition {min(missing)}" if found.error is None else found.error.str()
-            raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {reason}")
-        self._partitions = self._address.partitions or frozenset(found.partitions)
+        try:
+            self._partitions = self._first_partitions()
+        except BaseException:
+            self.close()
+            raise
+        self._last_refresh = time.monotonic()
 
     def batches(self, offsets: Mapping[str, Offset], *, follow: bool) -> Iterator[SourceBatch]:
         """Yield batches up to the end of all partitions; if they are followed, wait for more until stopped.
@@ -151,8 +179,10 @@ class KafkaTopic(Source):
             EventFileError: The broker fails for good, or no longer has the message to resume from.
         """
         try:
-            self._consumer.assign(self._beginnings(offsets))
+            self._consumer.assign(self._beginnings(offsets, self._partitions))
             while not self._is_stopped():
+                if follow:
+                    self._assign_new(offsets)
                 yield from self._batches_of(self._consumer.consume(self._n_events, timeout=_PATIENCE_S))
                 if not follow and self._at_end >= self._partitions:
                     return
@@ -180,21 +210,63 @@ class KafkaTopic(Source):
             self._committed |= changed
 
     def close(self) -> None:
-        """Commit the offsets once more, synchronously, and close the consumer."""
-        with suppress(KafkaException):  # the store's own offsets have precedence over the broker's
+        """Commit the offsets once more and close the consumer, within seconds also if the broker does not answer."""
+        # In a thread that may be left alone: librdkafka's own calls wait for a broker as long as its timeouts.
+        farewell = threading.Thread(target=self._leave, daemon=True)
+        farewell.start()
+        farewell.join(_GOODBYE_S)
+
+    def _leave(self) -> None:
+        with suppress(KafkaException, RuntimeError):  # the store's own offsets have precedence over the broker's
             if self._committed:
                 self._consumer.commit(offsets=self._at(self._committed), asynchronous=False)
         self._consumer.close()
 
-    def _beginnings(self, offsets: Mapping[str, Offset]) -> list[TopicPartition]:
-        """Where to resume: at the store's offset, else at the group's, else at the beginning."""
-        asked = [TopicPartition(self._address.topic, partition) for partition in self._partitions]
-        of_group = {each.partition: each.offset for each in self._consumer.committed(asked, timeout=_ANSWER_S)}
-        beginnings = {}
-        for partition, committed in of_group.items():
-            stored = offsets.get(offset_name(self._address.topic, partition))
-            beginnings[partition] = stored["offset"] if stored else committed if committed >= 0 else OFFSET_BEGINNING
-        return self._at(beginnings)
+    def _first_partitions(self) -> frozenset[int]:
+        """The partitions to read.
+
+        Raises:
+            EventFileError: The broker does not answer, or there is no such topic or partition.
+        """
+        try:
+            found = self._listed(_ANSWER_S)
+        except KafkaException as error:
+            raise self._unreadable(error) from error
+        if missing := self._address.partitions - found:
+            raise EventFileError(
+                f"{self._address.topic}: cannot be read from Kafka: there is no partition {min(missing)}"
+            )
+        return self._address.partitions or found
+
+    def _listed(self, seconds: float) -> frozenset[int]:
+        """The partitions that the topic has now.
+
+        Raises:
+            EventFileError: There is no such topic.
+            KafkaException: The broker does not answer in time.
+        """
+        topic = self._consumer.list_topics(self._address.topic, timeout=seconds).topics[self._address.topic]
+        if topic.error is not None:
+            raise EventFileError(f"{self._address.topic}: cannot be read from Kafka: {topic.error.str()}")
+        return frozenset(topic.partitions)
+
+    def _assign_new(self, offsets: Mapping[str, Offset]) -> None:
+        """Read partitions that were added to the topic too, unless the address names those to read."""
+        if self._address.partitions or time.monotonic() < self._last_refresh + _REFRESH_S:
+            return
+        self._last_refresh = time.monotonic()
+        with suppress(KafkaException, EventFileError):  # the broker is away, and may be back at the next look
+            if new := self._listed(_METADATA_S) - self._partitions:
+                self._consumer.incremental_assign(self._beginnings(offsets, new))
+                self._partitions |= new
+
+    def _beginnings(self, offsets: Mapping[str, Offset], partitions: Iterable[int]) -> list[TopicPartition]:
+        """Where to resume: at the store's offset, else at the beginning.
+
+        Not at the offset of the group: what another store has taken is not in this one.
+        """
+        stored = {each: offsets.get(offset_name(self._address.topic, each)) for each in partitions}
+        return self._at({each: offset["offset"] if offset else OFFSET_BEGINNING for each, offset in stored.items()})
 
     def _at(self, offsets: Mapping[int, int]) -> list[TopicPartition]:
         return [TopicPartition(self._address.topic, partition, offset) for partition, offset in offsets.items()]
@@ -212,9 +284,9 @@ class KafkaTopic(Source):
         for partition, theirs in of_partition.items():
             for arrived_at, together in _by_arrival(theirs) if self._is_live else [(None, theirs)]:
                 lines = [(_required(message.offset()), message.value()) for message in together]
-                flat = [(number, _as_bytes(line)) for number, line in lines if line]
+                flat = [(number, shortened_line(_as_bytes(line))) for number, line in lines if line]
                 position = SourcePosition(offset_name(self._address.topic, partition), {"offset": lines[-1][0] + 1})
-                yield SourceBatch(flatten_lines(flat, arrived_at=arrived_at), position, arrived_at)
+                yield SourceBatch(flatten_cut_lines(flat, arrived_at), position, arrived_at)
 
     def _note(self, message: Message) -> None:
         """Note the end of a partition; raise other errors, unless Kafka retries by itself."""
@@ -226,14 +298,14 @@ class KafkaTopic(Source):
         elif error.code() in _GONE:
             raise EventFileError(
                 f"{self._address.topic}/{message.partition()}: the offset to resume from is no longer there: the topic "
-                "was created again, or has dropped messages not yet read. Ingest it into a new store"
+                "was created again, or has dropped messages not yet read. Ingest it into a new store, which begins "
+                "with the first message that is still there"
             )
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             raise KafkaException(error)
 
-    def _unreadable(self, error: KafkaException) -> AnalyticsError:
-        reason = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
-        return EventFileError(f"kafka://{self._address.servers}/{self._address.topic}: cannot be read: {reason}")
+    def _unreadable(self, error: Exception) -> EventFileError:
+        return _unusable(self._address, error, "cannot be read")
 
 
 class KafkaSink:
@@ -250,7 +322,10 @@ class KafkaSink:
         self._address = KafkaAddress.parse(address)
         # Idempotence: a message that the producer retries after a lost answer is not delivered twice.
         settings = {"bootstrap.servers": self._address.servers, "enable.idempotence": True, "log_level": 2}
-        self._producer = Producer(settings | dict(self._address.properties))
+        try:
+            self._producer = Producer(settings | dict(self._address.properties))
+        except (KafkaException, TypeError, ValueError) as error:  # a property may have a NUL
+            raise _unusable(self._address, error) from error
         self._fault: KafkaError | None = None
 
     def send(self, events: pl.DataFrame) -> None:
@@ -293,6 +368,11 @@ class KafkaSink:
 
     def _note(self, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002
         self._fault = self._fault or error
+
+
+def _unusable(address: KafkaAddress, error: Exception, what: str = "cannot be used") -> EventFileError:
+    reason = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
+    return EventFileError(f"kafka://{address.servers}/{address.topic}: {what}: {reason}")
 
 
 def _by_arrival(messages: list[Message]) -> Iterator[tuple[datetime | None, list[Message]]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -220,6 +223,110 @@ def test_broken_messages_are_dead_letters_with_their_offsets(broker: mock_kafka.
     assert entries == [("kafka:events/1", 0, "not_json"), ("kafka:events/1", 2, "no_identity")]
 
 
+def test_a_new_store_begins_at_the_beginning(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """What another store of the same group has taken and committed is in a new store too."""
+    send(broker, EVENTS)
+    first = ingest([broker.address], tmp_path / "first", SETTINGS)
+    assert sum(committed(broker).values()) == len(EVENTS)
+    assert ingest([broker.address], tmp_path / "second", SETTINGS).counts == first.counts
+
+
+def test_partitions_that_are_added_are_read(
+    broker: mock_kafka.MockKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a topic is followed its new partitions are read from their beginning; those read before go on."""
+    listed = kafka.KafkaTopic._listed
+    looks = []
+
+    def fewer_at_first(topic: kafka.KafkaTopic, seconds: float) -> frozenset[int]:
+        looks.append(seconds)
+        return listed(topic, seconds) - (frozenset({1, 2}) if len(looks) < 3 else frozenset())
+
+    monkeypatch.setattr(kafka.KafkaTopic, "_listed", fewer_at_first)
+    monkeypatch.setattr(kafka, "_REFRESH_S", 0.3)
+    send(broker, EVENTS)
+    stop, received = threading.Event(), [0]
+    timer = threading.Timer(60, stop.set)
+    timer.start()
+
+    def look(batch: SourceBatch, counts: Counts) -> None:
+        received[0] += counts.received
+        if received[0] >= len(EVENTS):
+            stop.set()
+
+    done = ingest([broker.address], tmp_path, SETTINGS, follow=True, stop=stop, acknowledged=look)
+    timer.cancel()
+    assert len(done.offsets) == 3
+    assert done.counts.received == len(EVENTS)
+    assert len(looks) >= 3
+
+
+FOLLOW = """
+import sys, threading
+from pathlib import Path
+from analytics.durable.settings import StoreSettings
+from analytics.ingestion import ingest
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+ingest([sys.argv[1]], Path(sys.argv[2]), StoreSettings(fsync="never"), follow=True, stop=stop,
+       acknowledged=lambda *_: print("received", flush=True))
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_request_to_end_takes_seconds_also_without_a_broker(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
+    """When the broker has gone, the process ends within seconds; what was received is in the store."""
+    send(broker, EVENTS)
+    command = [sys.executable, "-c", FOLLOW, broker.address, str(tmp_path / "store")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "received\n"
+        broker.down()
+        time.sleep(1)
+        begin = time.monotonic()
+        process.stdin.write("end\n")
+        process.stdin.flush()
+        assert process.stdout.read().endswith("ended\n")
+        assert process.wait(30) == 0
+    assert time.monotonic() - begin < 15
+    assert read_store(tmp_path / "store").counts.received > 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["auto.offset.reset", "enable.auto.commit", "enable.partition.eof", "plugin.library.paths", "ssl.engine.location",
+     "sasl.kerberos.kinit.cmd", "Bootstrap.Servers", "group.id"],
+)  # fmt: skip
+def test_properties_that_would_undo_promises_are_refused(name: str) -> None:
+    """A property that a store depends on, or that loads code, is one clear error, for a source and a sink."""
+    address = f"kafka://localhost:9092/events?{name}=x.so&socket.timeout.ms=100"
+    for opened in (kafka.KafkaAddress.parse, kafka.KafkaSink):
+        with pytest.raises(EventFileError, match=f"{name.lower()} cannot be set in an address"):
+            opened(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["kafka://ho st/x", "kafka://h;x/x", "kafka://h/ü", "kafka://h/a\0b", "kafka://h\n/x", "kafka://h/x?partitions=²",
+     "kafka://h/x?partitions=" + "9" * 5000, "kafka://h/x?partitions=-1", "kafka://", "kafka:///",
+     "kafka://h/" + "x" * 300],
+)  # fmt: skip
+def test_odd_addresses_are_one_clear_error(tmp_path: Path, address: str) -> None:
+    """Whatever stands in an address, the message is one line that says what an address is."""
+    with pytest.raises(EventFileError, match="must be kafka://HOST:PORT/TOPIC") as raised:
+        ingest([address], tmp_path / "store")
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("more", ["group=a%00b", "no.such.property=1", "socket.timeout.ms=x", "client.id=%00"])
+def test_odd_properties_are_one_clear_error(tmp_path: Path, more: str) -> None:
+    """A property that librdkafka does not take is one error that names the topic."""
+    with pytest.raises(EventFileError, match=r"kafka://127\.0\.0\.1:1/topic: cannot be (read|used)"):
+        ingest([f"kafka://127.0.0.1:1/topic?{more}"], tmp_path / "store")
+
+
 @pytest.mark.slow
 def test_missing_offsets_are_an_error(broker: mock_kafka.MockKafka, tmp_path: Path) -> None:
     """If the topic no longer has the next offset, that is an error, and not a silent loss."""
@@ -229,6 +336,8 @@ def test_missing_offsets_are_an_error(broker: mock_kafka.MockKafka, tmp_path: Pa
     send(other, EVENTS[:5])
     with pytest.raises(EventFileError, match="the offset to resume from is no longer there"):
         ingest([other.address], tmp_path, SETTINGS)
+    # As the message says, a new store begins with what is still there.
+    assert ingest([other.address], tmp_path / "new", SETTINGS).counts.received == 5
     other.close()
 
 

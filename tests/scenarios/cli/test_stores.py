@@ -140,6 +140,20 @@ def test_following_ends_cleanly_on_request(tmp_path: Path, request_: signal.Sign
         assert store.counts.received == 60
 
 
+@pytest.mark.parametrize("request_", [signal.SIGTERM, signal.SIGINT])
+def test_a_pipe_without_a_writer_is_left_on_request(tmp_path: Path, request_: signal.Signals) -> None:
+    """Nobody writes to a named pipe: a signal ends the command, as it ends any other."""
+    pipe, folder = tmp_path / "pipe", tmp_path / "store"
+    os.mkfifo(pipe)
+    command = [*COMMAND, "ingest", str(pipe), "--store", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(folder, 0)
+    process.send_signal(request_)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "stopped on request" in out
+
+
 def test_standard_input_is_stored_as_it_arrives(tmp_path: Path) -> None:
     """Each line from a pipe is soon in the store, though the pipe stays open; its end is the end."""
     folder = tmp_path / "store"
