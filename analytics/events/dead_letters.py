@@ -38,7 +38,7 @@ class DeadLetter:
     """An event that could not be parsed or used, stored unchanged with the reason.
 
     Args:
-        raw: The bytes received.
+        raw: The bytes received; of a line that was too long to be read, the first.
         reason: Reason by category.
         detail: Description of the fault.
         position: Number of the line or event in its source, from 1; None if unknown.
