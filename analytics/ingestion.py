@@ -6,12 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import polars as pl
 
@@ -26,8 +26,7 @@ from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.io.position import Offset, SourceBatch
 from analytics.io.reading import EventFormat, located
 from analytics.io.recognition import description, shown
-from analytics.sources.names import SourceNames
-from analytics.sources.opening import open_source
+from analytics.sources.opening import OpenSources
 from analytics.sources.source import Source
 from analytics.store.clock_guard import ClockGuard, SteadyClock
 from analytics.store.counts import Counts
@@ -36,16 +35,8 @@ from analytics.store.quarantine import Quarantine
 DEFAULT_BATCH: Final = 50_000
 """Events in a batch, by default."""
 
-# Seconds between two looks at a source that grows.
-_PAUSE_S: Final = 0.2
 # Seconds between two acknowledgements to the sources, where each costs a flush to the disk.
 _ACKNOWLEDGE_S: Final = 2.0
-
-# Files that stay open while they are followed; more are opened at each look.
-_MOST_OPEN: Final = 200
-
-MAX_BATCH: Final = 1_000_000
-"""Most events in a batch."""
 
 # Dead letters that are kept in memory until a usable event comes.
 _MOST_HELD: Final = 100_000
@@ -199,11 +190,10 @@ def ingest(
     if backfill and (live or follow):
         wrong = f"cannot be {'live' if live else 'followed'}"
         raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
-    if not 1 <= n_events <= MAX_BATCH:
-        raise AnalyticsError(f"n_events: must be between 1 and {MAX_BATCH:,} (got {n_events})")
     stop = stop or threading.Event()
     with ExitStack() as open_sources:
-        sources = open_sources.enter_context(_Sources(names, n_events, stop, form, follow=follow, live=live))
+        clock = partial(datetime.now, UTC) if live else None
+        sources = open_sources.enter_context(OpenSources(names, n_events, stop, clock, form, follow=follow))
         with open_store(folder, settings) as store:
             before = _result(store)
             acknowledger = _Acknowledger(store, sources.opened, settings or StoreSettings())
@@ -211,7 +201,7 @@ def ingest(
                 sorted_ = closing(Backfill(sources.opened, store, stop.is_set))
                 batches = open_sources.enter_context(sorted_).batches()
             else:
-                batches = _checked(sources.batches(store), store, is_one=sources.is_one)
+                batches = _checked(sources.batches(store.offsets), store, is_one=sources.is_one)
             for batch in batches if follow else _usable(batches, sources.opened, store.offsets, names):
                 counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
                 acknowledger.acknowledge_if_due()
@@ -225,74 +215,6 @@ def ingest(
             empty = () if backfill or stop.is_set() else _unread(names, store.offsets, sources.notes)
             done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
             return replace(done, notes=sources.notes)
-
-
-class _Sources(AbstractContextManager["_Sources"]):
-    """The open sources, and those that appear while they are followed."""
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        n_events: int,
-        stop: threading.Event,
-        form: EventFormat | None,
-        *,
-        follow: bool,
-        live: bool,
-    ) -> None:
-        self._names = SourceNames(names)
-        self._stop = stop
-        self._follow = follow
-        clock = partial(datetime.now, UTC) if live else None
-        self._open = partial(open_source, n_events=n_events, is_stopped=stop.is_set, now=clock, form=form)
-        self.opened: list[Source] = []
-
-    def __enter__(self) -> Self:
-        try:
-            self._add(self._names.first(follow=self._follow))
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all."""
-        with ExitStack() as stack:
-            for source in self.opened:
-                stack.callback(source.close)
-
-    @property
-    def is_one(self) -> bool:
-        """Whether there is one source, and will be no other."""
-        return len(self.opened) == 1 and not (self._follow and self._names.may_appear)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the sources have to say."""
-        return tuple(note for source in self.opened for note in source.notes)
-
-    def batches(self, store: DurableStore) -> Iterator[SourceBatch]:
-        """Read the sources in turn, and those that grow again and again if they are followed."""
-        left = list(self.opened)
-        while left or (self._follow and self._names.may_appear):
-            for source in left:
-                yield from source.batches(store.offsets, follow=self._follow)
-                if self._stop.is_set():
-                    return
-                if source.grows and len(left) > _MOST_OPEN:
-                    source.close()
-            if not self._follow or self._stop.wait(_PAUSE_S):
-                return
-            left = [*(source for source in left if source.grows), *self._add(self._names.new())]
-
-    def _add(self, names: Sequence[str]) -> Sequence[Source]:
-        n_before = len(self.opened)
-        for name in names:
-            self.opened.append(self._open(name, is_found=self._names.is_found(name)))
-        return self.opened[n_before:]
 
 
 def _unread(names: Sequence[str], offsets: Mapping[str, Offset], notes: Sequence[str]) -> tuple[str, ...]:

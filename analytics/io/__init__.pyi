@@ -1,6 +1,19 @@
 from .batch_decoding import flatten_lines as flatten_lines
-from .containers import HEAD as HEAD
+from .containers import HEAD as HEAD, is_data_file as is_data_file
 from .flatten import Flattened as Flattened, flatten_numbered as flatten_numbered
+from .lines import (
+    CHUNK as CHUNK,
+    KEPT as KEPT,
+    LINE_BYTES as LINE_BYTES,
+    Line as Line,
+    LineCutter as LineCutter,
+    LongLine as LongLine,
+    batches_of_lines as batches_of_lines,
+    flatten_cut_lines as flatten_cut_lines,
+    is_complete as is_complete,
+    piece_reader as piece_reader,
+    shortened_line as shortened_line,
+)
 from .ndjson import (
     GZIP_MAGIC as GZIP_MAGIC,
     READ_ERRORS as READ_ERRORS,

@@ -1,3 +1,3 @@
 from .kafka import KafkaSink as KafkaSink
-from .opening import open_source as open_source
+from .opening import OpenSources as OpenSources, open_source as open_source
 from .source import Source as Source

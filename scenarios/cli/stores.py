@@ -14,7 +14,7 @@ import typer
 
 from analytics.durable.settings import Fsync, StoreSettings
 from analytics.errors import AnalyticsError, StoreWriteError
-from analytics.ingestion import MAX_BATCH, ingest as ingest_events
+from analytics.ingestion import ingest as ingest_events
 from analytics.io.reading import EventFormat
 from scenarios.cli.options import (
     AnalysisConfig,
@@ -48,8 +48,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Files, folders or patterns such as 'logs/*.ndjson', of events in any known format; '-' is standard "
-            "input; or kafka://HOST:PORT/TOPIC.",
+            help="Files, folders or patterns such as 'logs/*.ndjson'; '-' is standard input; or kafka://HOST:PORT/TOPIC.",
         ),
     ],
     store: StoreFolder,
@@ -57,11 +56,9 @@ def ingest(
         str,
         typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or a number of seconds."),
     ] = "always",
-    batch: Annotated[
-        int, typer.Option(min=1, max=MAX_BATCH, metavar="N", help="Events in one batch, at most.")
-    ] = 50_000,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 50_000,
     *,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for new events and files until interrupted.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more until interrupted.")] = False,
     live: Annotated[
         bool, typer.Option("--live", help="Take the time of reading as arrival time of events without receivedAt.")
     ] = False,

@@ -279,7 +279,7 @@ def test_a_pattern_without_files_is_an_error_unless_it_is_followed(tmp_path: Pat
 
 def test_many_followed_files_do_not_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more files than may be open each is opened at each look."""
-    monkeypatch.setattr("analytics.ingestion._MOST_OPEN", 2)
+    monkeypatch.setattr("analytics.sources.opening._MOST_OPEN", 2)
     for number in range(5):
         (tmp_path / f"{number}.ndjson").write_bytes(events(f"m{number}"))
     stop = threading.Event()

@@ -141,7 +141,7 @@ def test_names_that_no_file_can_have_are_one_error(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize("n", [0, -1, 10**20])
 def test_batches_of_no_possible_size_are_one_error(tmp_path: Path, n: int) -> None:
     """More events in a batch than a million, or none, are refused before anything is opened."""
-    with pytest.raises(AnalyticsError, match="n_events: must be between 1 and 1,000,000"):
+    with pytest.raises(AnalyticsError, match="a batch can have 1 to 1,000,000 events"):
         ingest(["-"], tmp_path / "store", n_events=n)
     assert not (tmp_path / "store").exists()
 

@@ -72,7 +72,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("ingest empty --store small.yaml/x", "small.yaml/x: cannot be written: "),
         ("ingest empty --store .", ": holds other things than a store"),
         ("ingest logs/*.ndjson --store new", "logs/*.ndjson: no file matches this pattern"),
-        ("ingest empty --store new --batch 99999999999999999999", "less than or equal to 1000000"),
+        ("ingest empty --store new --batch 99999999999999999999", "a batch can have 1 to 1,000,000 events"),
         ("ingest /proc/self/mem --store new", "/proc/self/mem: cannot be read: Input/output error"),
         (
             "ingest kafka://h/x?plugin.library.paths=x.so --store new",
