@@ -38,6 +38,8 @@ BACKFILL: Final = "backfill:"
 """Beginning of the names under which a store keeps how far its backfills are."""
 
 _LENGTH: Final = Struct("<Q")
+# Of an offset: a file put back from a copy is the same history, and so is that of an earlier version.
+_UNNAMED: Final = frozenset({"inode", "tail", "tail_crc32"})
 
 
 class Backfill:
@@ -122,8 +124,8 @@ class Backfill:
     @property
     def _name(self) -> str:
         """The name of this history: that of another one would be another, also of the same file when it has grown."""
-        begin = {name: dict(self._store.offsets.get(name, {})) for name in sorted(self._offsets)}
-        end = {name: dict(offset) for name, offset in sorted(self._offsets.items())}
+        begin = {name: _named(self._store.offsets.get(name, {})) for name in sorted(self._offsets)}
+        end = {name: _named(offset) for name, offset in sorted(self._offsets.items())}
         return f"{BACKFILL}{zlib.crc32(json.dumps([begin, end], sort_keys=True).encode()):08x}"
 
     @property
@@ -139,3 +141,8 @@ class Backfill:
             "behind, so that what happened before would be late; backfill all of the history into a new folder, and "
             "then ingest there what follows (an interrupted backfill resumes with the same files, unchanged)"
         )
+
+
+def _named(offset: Offset) -> dict[str, int]:
+    """What of an offset is in the name of a history."""
+    return {key: n for key, n in offset.items() if key not in _UNNAMED}

@@ -144,7 +144,7 @@ class NdjsonFile(Source):
         log, inode = self._open(self._path, offset), offset.get("inode")
         if log.is_at_offset and (self._is_packed or inode in {None, log.inode}):
             return
-        old = None if self._is_packed else rotated(self._path, offset)
+        old = None if self._is_packed else rotated(Path(self._name), offset)
         # A copy put back from elsewhere is the file itself, unless that is still there under another name.
         if log.is_at_offset and (old is None or old.stat().st_ino != inode):
             return
@@ -155,7 +155,7 @@ class NdjsonFile(Source):
 
     def _rotated(self) -> Path | None:
         """The file beside the log to which the offset that was reached belongs."""
-        return None if self._reached is None else rotated(self._path, self._reached)
+        return None if self._reached is None else rotated(Path(self._name), self._reached)
 
     def _after_rotation(self, old: Path | None, *, is_read: bool = False) -> Iterator[_Read]:
         """Read the rest of a rotated file and those that followed it, and begin with the log that has the name now."""
@@ -165,7 +165,7 @@ class NdjsonFile(Source):
             self._notes.append(f"{self._path}: {what}")
         if old is not None:
             yield from self._rest(self._open(old, self._reached or _START), is_final=True)
-            for each in later(self._path, old):
+            for each in later(Path(self._name), old):
                 yield self._begin(each)
                 yield from self._rest(self._open_log, is_final=True)
         yield self._begin(self._path)
@@ -173,6 +173,9 @@ class NdjsonFile(Source):
     def _begin(self, path: Path) -> _Read:
         """Begin with another file, and let the store know that."""
         self._n_looks = 0
+        if path == self._path:
+            # A symbolic link may lead to another file by now.
+            self._name = str(path.resolve())
         offset = self._reached = self._open(path, _START).offset
         return [], SourcePosition(self._name, offset), self._now() if self._now else None
 

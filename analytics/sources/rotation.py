@@ -120,8 +120,8 @@ def log_of(path: Path, known: Iterable[str]) -> str | None:
 def _names(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The names of rotated files of a log: ``a.ndjson.1``, ``a.ndjson-20260303.gz``; and ``a-20260303.ndjson``."""
     name, stem, end = map(re.escape, (path.name, path.stem, path.suffix))
-    packed = f"(?:{re.escape(_PACKED)})?"
-    return re.compile(f"{name}{_ADDED}{packed}"), re.compile(f"{stem}{_ADDED}{end}{packed}")
+    packed = re.escape(_PACKED)
+    return re.compile(f"{name}(?:{_ADDED}(?:{packed})?|{packed})"), re.compile(f"{stem}{_ADDED}{end}(?:{packed})?")
 
 
 def _files_beside(path: Path) -> Iterator[tuple[Path, os.stat_result]]:

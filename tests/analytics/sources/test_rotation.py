@@ -94,7 +94,16 @@ def compressed(log: Path) -> None:
     log.write_bytes(events("b1"))
 
 
-ROTATIONS = [renamed, renamed_to_a_date, renamed_to_anything, copied_and_truncated, compressed]
+def compressed_in_place(log: Path) -> None:
+    """The same, without a number."""
+    Path(f"{log}.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    log.write_bytes(events("b1"))
+
+
+ROTATIONS = [
+    renamed, renamed_to_a_date, renamed_to_anything, copied_and_truncated, compressed, compressed_in_place,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
@@ -182,6 +191,22 @@ def test_a_log_that_is_removed_is_waited_for(log: Path) -> None:
     log.write_bytes(events("b1"))
     assert follower.look(7)[4:] == ["b1"]
     follower.source.close()
+
+
+def test_a_link_to_the_present_log_is_followed(tmp_path: Path) -> None:
+    """A symbolic link that leads to another file from now on: each file is read once, also after a restart."""
+    link, first, second = tmp_path / "current", tmp_path / "app-1.log", tmp_path / "app-2.log"
+    first.write_bytes(events("a1"))
+    link.symlink_to(first)
+    follower = Follower(link)
+    follower.look()
+    first.write_bytes(events("a1", "a2"))
+    second.write_bytes(events("b1"))
+    link.unlink()
+    link.symlink_to(second)
+    assert follower.look(7) == ["a1", "a2", "b1"]
+    follower.restart(link)
+    assert follower.look(follow=False) == ["a1", "a2", "b1"]
 
 
 def test_a_log_that_was_replaced_is_refused_or_begun_with_a_note(log: Path) -> None:
