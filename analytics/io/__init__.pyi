@@ -9,6 +9,7 @@ from .lines import (
     LineCutter as LineCutter,
     LongLine as LongLine,
     batches_of_lines as batches_of_lines,
+    begins_json as begins_json,
     flatten_cut_lines as flatten_cut_lines,
     is_complete as is_complete,
     piece_reader as piece_reader,

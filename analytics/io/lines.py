@@ -35,6 +35,7 @@ KEPT: Final = 1024
 # After so many bytes without a newline nobody can expect one: a device such as /dev/zero never ends.
 _ENDLESS: Final = 1 << 31
 _DECODER: Final = json.JSONDecoder()
+_BEFORE: Final = " \t\r,\x1e"
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
 
 
@@ -243,7 +244,7 @@ def is_complete(line: bytes) -> bool:
     """
     at = 0
     try:
-        text = line.decode("utf-8-sig").strip(" \t\r,\x1e")
+        text = line.decode("utf-8-sig").strip(_BEFORE)
         while at < len(text):
             value, at = _DECODER.raw_decode(text, at)
             if not isinstance(value, dict | list):
@@ -251,4 +252,13 @@ def is_complete(line: bytes) -> bool:
             at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
     except (ValueError, RecursionError):
         return False
-    return at > 0
+    return True
+
+
+def begins_json(line: bytes) -> bool:
+    """Whether a line begins as an object or an array does.
+
+    >>> begins_json(b' {"type": "pa'), begins_json(b"nonsense")
+    (True, False)
+    """
+    return line.decode("utf-8-sig", "replace").lstrip(_BEFORE).startswith(("{", "["))

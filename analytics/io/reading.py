@@ -25,7 +25,7 @@ from analytics.io.containers import HEAD, UNPACK_ERRORS, buffered, is_container,
 from analytics.io.flatten import Flattened
 from analytics.io.json_rows import JsonRows
 from analytics.io.json_values import events_of, is_event, json_values
-from analytics.io.lines import MAX_LINE_BYTES, Line, LongLine, is_complete, lines_of
+from analytics.io.lines import MAX_LINE_BYTES, Line, LongLine, begins_json, is_complete, lines_of
 from analytics.io.ndjson import GZIP_MAGIC, read_ndjson
 from analytics.io.recognition import PARQUET_MAGIC, SEGMENT, Recognised, Shape, description, recognise, shown
 from analytics.io.row_validation import usable_events
@@ -36,7 +36,6 @@ Note = Callable[[str], None]
 """Called with what a reader should know: a column that is not read, a file of a folder that is left out."""
 
 _AT_ONCE: Final = 50_000
-_SPACE: Final = b"\xef\xbb\xbf \t\r"
 # Of an export, our own among them: it names the files of events, in JSON as they may be.
 _MANIFEST: Final = "manifest.json"
 # Another tool's records are larger than their events.
@@ -183,7 +182,8 @@ def is_plain_head(head: bytes, form: EventFormat, *, is_live: bool = False) -> b
     if is_container(head) or form.call is not None:
         return False
     seen = recognise(head, form.name)
-    if head.lstrip(_SPACE).startswith(b"{") and b"\n" not in head and len(head) < HEAD and not is_complete(head):
+    is_one_line = b"\n" not in head and len(head) < HEAD
+    if is_one_line and begins_json(head) and b"[" not in head.lstrip()[:1] and not is_complete(head):
         # The first line is still being written.
         return True
     is_lines = seen.shape in {Shape.LINES, Shape.UNKNOWN} or (is_live and seen.is_on_lines)

@@ -17,6 +17,7 @@ from analytics.io.lines import (
     LineCutter,
     LongLine,
     batches_of_lines,
+    begins_json,
     flatten_cut_lines,
     is_complete,
     piece_reader,
@@ -249,9 +250,9 @@ class _Log:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last line is complete without its newline."""
+        """Whether the last line is complete without its newline; so is a file of one line that is no JSON at all."""
         begun = self._cutter.begun
-        return begun is not None and is_complete(begun)
+        return begun is not None and (is_complete(begun) or (self._n_bytes == 0 and not begins_json(begun)))
 
     def finish(self) -> Line:
         """End the last line."""

@@ -105,15 +105,27 @@ def test_a_file_that_grows_yields_whole_lines_only(tmp_path: Path) -> None:
     assert together(given) == together(read(NdjsonFile(path, 10_000)))
 
 
-@pytest.mark.parametrize("last", [RAW[:-1], RAW[:-1] * 2, RAW[:50], b"broken", b"12", b'"x"'])
-def test_a_last_line_without_newline_counts_if_it_is_complete(tmp_path: Path, last: bytes) -> None:
+@pytest.mark.parametrize(
+    ("last", "n_events"),
+    [(RAW[:-1], 1), (RAW[:-1] * 2, 2), (RAW[:50], 0), (b"[", 0), (b"broken", 0), (b"12", 0), (b"  ", 0)],
+)
+def test_a_last_line_without_newline_counts_if_it_is_complete(tmp_path: Path, last: bytes, n_events: int) -> None:
     """A last line without a newline counts if it is JSON; else, or if the file is followed, it may be incomplete."""
     path = tmp_path / "events.ndjson"
     path.write_bytes(RAW * 2 + last)
-    with closing(NdjsonFile(path, 100)) as source:
-        assert [len(each) for each in together(read(source, follow=True))] == [2, 0]
-    n_complete = last.count(b"page") if last.endswith(b"}") else 0
-    assert [len(each) for each in together(read(NdjsonFile(path, 100)))] == [2 + n_complete, 0]
+    with closing(NdjsonFile(path, 100)) as followed:
+        assert [len(each) for each in together(read(followed, follow=True))] == [2, 0]
+    source = NdjsonFile(path, 100)
+    assert [len(each) for each in together(read(source))] == [2 + n_events, 0]
+    assert len(source.notes) == (not n_events and not last.isspace())
+
+
+def test_one_line_that_is_no_json_is_no_half_line(tmp_path: Path) -> None:
+    """A file of one line that begins as no JSON does is a dead letter, with a newline or not."""
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(b"nonsense")
+    source = NdjsonFile(path, 100)
+    assert (together(read(source))[1], source.notes) == ([(b"nonsense", 1)], ())
 
 
 @pytest.mark.parametrize("begin", [b"", RAW])
