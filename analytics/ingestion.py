@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import AGAIN
 from analytics.errors import AnalyticsError, EventFileError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.io.position import Offset, SourceBatch
+from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import EventFormat, located
 from analytics.io.recognition import description, shown
 from analytics.sources.opening import OpenSources
@@ -44,8 +44,6 @@ _MOST_HELD: Final = 100_000
 _LOOKED_AT: Final = 10
 # Of no source: what waited was read long ago.
 _CONFIRMED: Final = SourcePosition(f"{AGAIN}confirmed", {})
-# A clock that is put right by less has not jumped.
-_NOTICED: Final = timedelta(minutes=1)
 
 Acknowledged = Callable[[SourceBatch, Counts], None]
 """Called with each batch, once it is safe, and the counts of its events."""
@@ -65,7 +63,9 @@ class Ingested:
         was_backfill: Whether the events were sorted first.
         empty: Files given by name of which no line or record has ever been read.
         sole_device: The only device with events in the window, where more events are late than are there.
-        notes: What was not read of the sources, such as last lines that are not complete yet.
+        counts_again: Counts of the events that were taken in again: they had been far ahead, and others confirmed them.
+        stream_time: Stream time of the store.
+        notes: What was not read of the sources, such as last lines that are not complete yet, and of clocks that jump.
     """
 
     counts: Counts
@@ -77,12 +77,15 @@ class Ingested:
     was_backfill: bool = False
     empty: tuple[str, ...] = ()
     sole_device: str | None = None
+    counts_again: Counts = field(default_factory=Counts)
+    stream_time: datetime | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the counts."""
-        return (*self.notes, *self._nothing_used(), *self._impossible_times(), *self._late_events())
+        of_times = (*self._impossible_times(), *self._far_ahead(), *self._late_events())
+        return (*self.recovery.warnings, *self.notes, *self._nothing_used(), *of_times)
 
     def _nothing_used(self) -> Iterator[str]:
         if not self.store_counts.received and not self.notes:
@@ -102,13 +105,6 @@ class Ingested:
             yield (
                 f"far ahead of all others, which would then be late: {waiting:,} (far_ahead); they wait until others "
                 "confirm that time, or `funnelsim reprocess --from dead-letters` takes them as they are"
-            )
-
-    def _clock_jumped(self) -> Iterator[str]:
-        if self.clock_jump:
-            yield (
-                f"the clock of this system has jumped by {self.clock_jump.total_seconds() / 3600:,.1f} hours; events "
-                "arrived at the time that has passed since the start. Start again to go by the clock as it is now"
             )
 
     def _late_events(self) -> Iterator[str]:
@@ -192,7 +188,7 @@ def ingest(
         raise AnalyticsError(f"a backfill is of the past, and {wrong}: backfill first, then ingest without it")
     stop = stop or threading.Event()
     with ExitStack() as open_sources:
-        clock = partial(datetime.now, UTC) if live else None
+        clock = SteadyClock(partial(datetime.now, UTC)) if live else None
         sources = open_sources.enter_context(OpenSources(names, n_events, stop, clock, form, follow=follow))
         with open_store(folder, settings) as store:
             before = _result(store)
@@ -203,7 +199,9 @@ def ingest(
             else:
                 batches = _checked(sources.batches(store.offsets), store, is_one=sources.is_one)
             for batch in batches if follow else _usable(batches, sources.opened, store.offsets, names):
-                counts = store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at)
+                counts = store.append_flattened(
+                    batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again
+                )
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None and not batch.again:
                     acknowledged(batch, counts)
@@ -213,8 +211,8 @@ def ingest(
             acknowledger.acknowledge()
             # A backfill sorts events into files of its own, and has no offsets of its sources.
             empty = () if backfill or stop.is_set() else _unread(names, store.offsets, sources.notes)
-            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill, empty=empty)
-            return replace(done, notes=sources.notes)
+            done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
+            return replace(done, empty=empty, notes=(*sources.notes, *(clock.notes if clock else ())))
 
 
 def _unread(names: Sequence[str], offsets: Mapping[str, Offset], notes: Sequence[str]) -> tuple[str, ...]:

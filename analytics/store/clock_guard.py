@@ -63,6 +63,15 @@ class SteadyClock:
         self._since = now, passed
         return now
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the counts should know of the clock."""
+        if abs(self.jump) <= _ADJUSTED:
+            return ()
+        hours = self.jump.total_seconds() / 3600
+        note = f"the clock of this system has jumped by {hours:,.1f} hours; events arrived at the time that has passed"
+        return (f"{note} since the start. Start again to go by the clock as it is now",)
+
 
 class ClockGuard:
     r"""Takes the events of impossible clocks out of batches, before a store sees them.
