@@ -1,14 +1,16 @@
-"""Checks of what runs, studies and replays keep on the disk, and what can be salvaged where it is damaged."""
+"""Checks of what runs, studies, stores and replays keep on the disk, and what can be salvaged where it is damaged."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from analytics.errors import Damage
+from analytics.durable.upkeep.verification import recover_store, verify_store
+from analytics.errors import Damage, StoreError, StoreLockedError, StoreWriteError
 from scenarios.errors import InputError, OutputError
 from scenarios.files.atomic_folder import MANIFEST
 from scenarios.files.checksums import CHECKSUMS, Checksums, checksum_lines, sha256_of
@@ -26,7 +28,7 @@ class Verification:
 
     Args:
         path: The folder, or the file of a replay's state.
-        kind: What it is: ``run``, ``analysis``, ``export``, ``study``, ``replay``, or ``folder`` where that cannot be
+        kind: What it is: ``run``, ``analysis``, ``export``, ``study``, ``store``, ``replay``, or ``folder`` where that cannot be
             known any more.
         checked: What was checked, one text each.
         damages: What is not as it was written; empty if all is.
@@ -67,7 +69,7 @@ def verify(path: str | Path) -> Verification:
     """Check whether a folder, or the state of a replay, is what was written. Nothing is changed.
 
     Args:
-        path: Folder of a run, an analysis, an export or a study, or file of a replay's state.
+        path: Folder of a run, an analysis, an export, a study or a store, or file of a replay's state.
 
     Raises:
         InputError: It is none of these.
@@ -95,6 +97,7 @@ def recover(path: str | Path) -> Recovery:
     An exchange of folders that a killed process has left half done is finished, and its leftovers are removed. Damaged
     lines of a study's journal are moved to a file beside it, so that the study makes these replications again; damaged
     results of a study are removed, which it writes anew from its journal. A damaged state of a replay is moved aside.
+    A store opens again with all that is whole of it; see :func:`analytics.durable.upkeep.recover_store`.
 
     Args:
         path: As for :func:`verify`; of a folder, perhaps one that a killed process was about to replace.
@@ -125,9 +128,8 @@ def _kind(path: Path) -> str:
     """
     if path.is_file():
         return "replay"
-    if (path / "checkpoint.json").exists():
-        # A store's own checks belong into the two tables at the end, under "store".
-        raise InputError(f"{path}: is an event store, which checks itself whenever it is opened, as by funnelsim stats")
+    if (path / "checkpoint.json").exists() or (path / "journal").is_dir():
+        return "store"
     if (path / STUDY_FILE).exists() or (path / JOURNAL).exists():
         return "study"
     manifest = _manifest(path)
@@ -136,7 +138,7 @@ def _kind(path: Path) -> str:
     if (path / CHECKSUMS).exists():
         return "folder"
     what = "is nothing that funnelsim keeps" if path.exists() else "there is no such folder"
-    raise InputError(f"{path}: {what}; give the folder of a run or a study, or the file of --resume")
+    raise InputError(f"{path}: {what}; give the folder of a run, a study or a store, or the file of --resume")
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
@@ -218,6 +220,28 @@ def _what(error: InputError, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ").partition(";")[0]
 
 
+def _verify_store(path: Path) -> _Checked:
+    with _store_errors():
+        damages = verify_store(path)
+    return ["checkpoint, journal, window, archive, dead letters and late events"], list(damages)
+
+
+def _recover_store(path: Path) -> list[str]:
+    with _store_errors():
+        return list(recover_store(path))
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turn an error of a store into one of this package."""
+    try:
+        yield
+    except (StoreLockedError, StoreWriteError) as error:
+        raise OutputError(str(error)) from None
+    except StoreError as error:
+        raise InputError(str(error)) from None
+
+
 def _recover_study(path: Path) -> list[str]:
     done = []
     with (path / JOURNAL).open("a+b") as journal:
@@ -277,7 +301,15 @@ def _recover_state(path: Path) -> list[str]:
 
 
 _FOLDERS: Final = ("run", "analysis", "export")
-_VERIFY: Final[dict[str, Callable[[Path], _Checked]]] = {"study": _verify_study, "replay": _verify_state}
+_VERIFY: Final[dict[str, Callable[[Path], _Checked]]] = {
+    "study": _verify_study,
+    "replay": _verify_state,
+    "store": _verify_store,
+}
 """Checks of each kind of folder that is not checked by its checksums alone."""
-_RECOVER: Final[dict[str, Callable[[Path], list[str]]]] = {"study": _recover_study, "replay": _recover_state}
+_RECOVER: Final[dict[str, Callable[[Path], list[str]]]] = {
+    "study": _recover_study,
+    "replay": _recover_state,
+    "store": _recover_store,
+}
 """What is salvaged of each kind of folder, besides an exchange that was left half done."""

@@ -15,7 +15,10 @@ from scenarios.files.plain_data import to_json
 from scenarios.verification import recover as recover_from, verify as verify_at
 
 KeptPath = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="Folder of a run, an analysis, an export or a study, or --resume file.")
+    Path,
+    typer.Argument(
+        metavar="FOLDER", help="Folder of a run, an analysis, an export, a study or a store, or --resume file."
+    ),
 ]
 
 
