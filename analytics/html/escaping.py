@@ -147,22 +147,23 @@ def masked(text: str) -> str:
     >>> masked("/thanks?email=jane%40acme.io, 2001:db8::7, version 3.11.7 at 10:20:30 took 0.123 s")
     '/thanks?email=[e-mail], [IP address], version 3.11.7 at 10:20:30 took 0.123 s'
     """
-    lowered_dots = text.count(".") + text.count("%2")
+    n_dots, n_colons = text.count(".") + text.count("%2"), text.count(":") + text.count("%3")
     has_e_mail = "@" in text or "40" in text or "\uff20" in text
-    has_address = lowered_dots > 2 or text.count(":") > 1 or "%3" in text  # noqa: PLR2004 - dots and colons of addresses
+    has_address = n_dots > 2 or n_colons > 1  # noqa: PLR2004 - the fewest of an address
     # Nearly every text ends here, at the price of a few searches for a character.
     if not (has_e_mail or has_address) or os.environ.get("FUNNELSIM_SHOW_PERSONAL_DATA"):
         return text
     if has_e_mail:
-        text = _E_MAIL.sub(lambda found: _mask(found[0], "[e-mail]"), text)
-    if has_address:
-        text = _IPV6.sub(lambda found: _mask(found[0], "[IP address]") if _is_foreign(found[0]) else found[0], text)
-        text = _IPV4.sub(lambda found: _mask(found[0], "[IP address]") if _is_foreign(found[0]) else found[0], text)
-    return text
+        text = _E_MAIL.sub(lambda found: found[0] if _is_given(found[0]) else "[e-mail]", text)
+    return _IPV4.sub(_ip_masked, _IPV6.sub(_ip_masked, text)) if has_address else text
 
 
-def _mask(found: str, mask: str) -> str:
-    return found if any(found in word for word in GIVEN.get()) else mask
+def _is_given(found: str) -> bool:
+    return any(found in word for word in GIVEN.get())
+
+
+def _ip_masked(found: re.Match[str]) -> str:
+    return "[IP address]" if _is_foreign(found[0]) and not _is_given(found[0]) else found[0]
 
 
 def _is_foreign(found: str) -> bool:

@@ -15,19 +15,20 @@ _FORMULA: Final = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _NUMBER: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 
-def shown_frame(frame: pl.DataFrame, form: Callable[[str], str] = as_line) -> pl.DataFrame:
+def shown_frame(frame: pl.DataFrame) -> pl.DataFrame:
     r"""Return a frame with its texts and the names of its columns as people are shown them.
+
+    Texts of a column that differ stay different, see :class:`Labels`.
 
     Args:
         frame: Any frame; numbers and times stay as they are.
-        form: How one text is shown. Texts of a column that differ stay different, see :class:`Labels`.
 
     >>> shown_frame(pl.DataFrame({"page": ["/a@b.co", "/c@d.co", "/x\x1b"], "n": [1, 2, 3]})).rows()
     [('/[e-mail]', 1), ('/[e-mail] #2', 2), ('/x�', 3)]
     """
     columns = frame.select(pl.selectors.string(), pl.selectors.by_dtype(pl.Categorical, pl.Enum))
-    labels = Labels(form)
-    shown = frame.with_columns(shown_texts(column, Labels(form)) for column in columns)
+    labels = Labels()
+    shown = frame.with_columns(shown_texts(column, Labels()) for column in columns)
     return shown.rename({name: str(labels(name)) for name in frame.columns})
 
 
