@@ -194,14 +194,11 @@ def ingest(
             before = _result(store)
             acknowledger = _Acknowledger(store, sources.opened, settings or StoreSettings())
             if backfill:
-                sorted_ = closing(Backfill(sources.opened, store, stop.is_set))
-                batches = open_sources.enter_context(sorted_).batches()
+                batches = _sorted(sources, store, stop, open_sources)
             else:
                 batches = _checked(sources.batches(store.offsets), store, is_one=sources.is_one)
             for batch in batches if follow else _usable(batches, sources.opened, store.offsets, names):
-                counts = store.append_flattened(
-                    batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again
-                )
+                counts = _taken(batch, store)
                 acknowledger.acknowledge_if_due()
                 if acknowledged is not None and not batch.again:
                     acknowledged(batch, counts)
@@ -239,6 +236,17 @@ def _sole_device(store: DurableStore, n_late: int) -> str | None:
         return None
     devices = store.events().select(pl.coalesce("anonymous_id", "user_id").unique()).to_series()
     return str(devices[0]) if len(devices) == 1 else None
+
+
+def _taken(batch: SourceBatch, store: DurableStore) -> Counts:
+    return store.append_flattened(batch.events, batch.position, arrived_at=batch.arrived_at, again=batch.again)
+
+
+def _sorted(
+    sources: OpenSources, store: DurableStore, stop: threading.Event, stack: ExitStack
+) -> Iterator[SourceBatch]:
+    """Sort history by hour; temporary files go with the stack."""
+    return stack.enter_context(closing(Backfill(sources.opened, store, stop.is_set))).batches()
 
 
 def _checked(batches: Iterator[SourceBatch], store: DurableStore, *, is_one: bool) -> Iterator[SourceBatch]:

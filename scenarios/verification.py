@@ -28,8 +28,8 @@ class Verification:
 
     Args:
         path: The folder, or the file of a replay's state.
-        kind: What it is: ``run``, ``analysis``, ``export``, ``study``, ``store``, ``replay``, or ``folder`` where that cannot be
-            known any more.
+        kind: What it is: ``run``, ``analysis``, ``export``, ``study``, ``store``, ``replay``, or ``folder`` where
+            that cannot be known any more.
         checked: What was checked, one text each.
         damages: What is not as it was written; empty if all is.
     """

@@ -125,11 +125,11 @@ COMMANDS: Final[dict[str, Command]] = {
         ("funnelsim reprocess --store store --from dead-letters", "funnelsim reprocess --store store --from late"),
     ),
     "forget": Command(
-        "Remove every event of a person from a store, and prove it.",
+        "Remove a person from a store, and prove it.",
         ("funnelsim forget --store store --person jane@acme.io",),
     ),
     "rewind": Command(
-        "Set the stream time of a store back after a wrong clock has moved it.",
+        "Set stream time back after a wrong clock has moved it.",
         ("funnelsim rewind --store store --to 2026-03-03T10:00Z",),
     ),
     "replay": Command(

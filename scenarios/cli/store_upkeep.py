@@ -16,9 +16,9 @@ from analytics.io.reading import EventFormat
 from scenarios.cli.options import InputFormat, JsonOutput, StoreFolder, TableType
 from scenarios.cli.output import Output
 from scenarios.cli.stores import input_errors, stop_requested
-from scenarios.cli.text.stores import counts_text, forgotten_text
+from scenarios.cli.text.stores import counts_text, forgotten_text, rewound_text
 from scenarios.errors import InputError
-from scenarios.files.plain_data import to_json
+from scenarios.files.plain_data import shown_json
 
 _KINDS: Final = ("dead-letters", "late")
 
@@ -37,7 +37,7 @@ def reprocess(
     with input_errors(), stop_requested() as stop:
         done = reprocess_letters(store, cast("LeftBehind", from_), form=EventFormat(format_, type_), stop=stop)
     if json:
-        return Output(to_json(done.to_dict()))
+        return Output(shown_json(done.to_dict()))
     return Output(counts_text(done.counts, store, was_stopped=done.was_stopped), is_summary=True)
 
 
@@ -49,11 +49,11 @@ def forget(
     *,
     json: JsonOutput = False,
 ) -> Output:
-    """Remove every event of a person from a store, and prove it."""
+    """Remove a person from a store, and prove it."""
     with input_errors():
         done = forget_person(store, person)
     if json:
-        return Output(to_json(asdict(done) | {"identifiers": len(done.identifiers), "n_events": done.n_events}))
+        return Output(shown_json(asdict(done) | {"identifiers": len(done.identifiers), "n_events": done.n_events}))
     return Output(forgotten_text(done, store), is_summary=True)
 
 
@@ -63,7 +63,7 @@ def rewind(
     *,
     json: JsonOutput = False,
 ) -> Output:
-    """Set the stream time of a store back after a wrong clock has moved it."""
+    """Set stream time back after a wrong clock has moved it."""
     try:
         moment = datetime.fromisoformat(to)
     except ValueError:
@@ -72,10 +72,5 @@ def rewind(
         done = rewind_store(store, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     if json:
         facts = {"stream_time": done.stream_time, "removed": done.n_removed, "hours_back": done.n_hours}
-        return Output(to_json(facts))
-    return Output(
-        f"{store}: stream time is {done.stream_time:%Y-%m-%d %H:%M} now; {done.n_removed:,} later events are dead "
-        f"letters, and {done.n_hours:,} hours came back from the archive. Take in late events with\n"
-        f"  funnelsim reprocess --store {store} --from late",
-        is_summary=True,
-    )
+        return Output(shown_json(facts))
+    return Output(rewound_text(done, store), is_summary=True)

@@ -52,10 +52,7 @@ def ingest(
         ),
     ],
     store: StoreFolder,
-    fsync: Annotated[
-        str,
-        typer.Option(metavar="POLICY", help="When to flush to the disk: always, never, or a number of seconds."),
-    ] = "always",
+    fsync: Annotated[str, typer.Option(metavar="POLICY", help="When to flush: always, never, or seconds.")] = "always",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Events in one batch, at most.")] = 50_000,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more until interrupted.")] = False,

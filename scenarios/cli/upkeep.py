@@ -11,14 +11,13 @@ import typer
 from analytics.errors import Damage
 from scenarios.cli.options import JsonOutput
 from scenarios.cli.output import Output
-from scenarios.files.plain_data import to_json
+from scenarios.cli.text.tables import Page
+from scenarios.files.plain_data import shown_json
 from scenarios.verification import recover as recover_from, verify as verify_at
 
 KeptPath = Annotated[
     Path,
-    typer.Argument(
-        metavar="FOLDER", help="Folder of a run, an analysis, an export, a study or a store, or --resume file."
-    ),
+    typer.Argument(metavar="FOLDER", help="Folder of a run, analysis, export, study or store, or --resume file."),
 ]
 
 
@@ -30,10 +29,10 @@ def verify(folder: KeptPath, *, json: JsonOutput = False) -> Output:
     found = verify_at(folder)
     status = 1 if found.damages else 0
     if json:
-        return Output(to_json(found.to_dict()), status=status)
+        return Output(shown_json(found.to_dict()), status=status)
     checked = (f"  {text}" for text in found.checked)
     lines = [f"{folder} ({found.kind})", *checked, *_damage_lines(found.damages), "" if status else "no damage"]
-    return Output("\n".join(filter(None, lines)), is_summary=not status, status=status)
+    return Output(Page(filter(None, lines)), is_summary=not status, status=status)
 
 
 def recover(folder: KeptPath, *, json: JsonOutput = False) -> Output:
@@ -44,9 +43,9 @@ def recover(folder: KeptPath, *, json: JsonOutput = False) -> Output:
     found = recover_from(folder)
     status = 1 if found.left else 0
     if json:
-        return Output(to_json(found.to_dict()), status=status)
+        return Output(shown_json(found.to_dict()), status=status)
     lines = [*found.done, *_damage_lines(found.left)] or ["nothing to do: no damage"]
-    return Output("\n".join(lines), is_summary=not status, status=status)
+    return Output(Page(lines), is_summary=not status, status=status)
 
 
 def _damage_lines(damages: Sequence[Damage]) -> list[str]:

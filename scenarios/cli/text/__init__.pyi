@@ -14,6 +14,7 @@ from .stores import (
     counts_text as counts_text,
     forgotten_text as forgotten_text,
     ingest_text as ingest_text,
+    rewound_text as rewound_text,
     stats_data as stats_data,
     stats_text as stats_text,
 )

@@ -15,6 +15,7 @@ from analytics.analysis import Analysis
 from analytics.durable.recovery import read_recovered
 from analytics.durable.upkeep.forgetting import Forgotten
 from analytics.durable.upkeep.health import health_of
+from analytics.durable.upkeep.rewinding import Rewound
 from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
 from analytics.events.pages import category_and_stage
 from analytics.html.frames import shown_texts
@@ -94,6 +95,21 @@ def forgotten_text(done: Forgotten, folder: Path) -> Parts:
     yield table((name, f"{n:,}") for name, n in rows.items())
     yield ""
     yield "no file of the store has any of the identifiers now; the sources, copies and backups are not part of it"
+
+
+@page
+def rewound_text(done: Rewound, folder: Path) -> Parts:
+    """Summarise a call of ``rewind``.
+
+    Args:
+        done: What was changed.
+        folder: Folder of the store.
+    """
+    yield (
+        f"{folder}: stream time is {_time(done.stream_time)} now; {done.n_removed:,} later events are dead letters, "
+        f"and {done.n_hours:,} hours came back from the archive. Take in late events with"
+    )
+    yield f"  funnelsim reprocess --store {folder} --from late"
 
 
 def stats_data(

@@ -93,7 +93,7 @@ def test_the_shell_completes_commands_options_and_names(monkeypatch: pytest.Monk
         monkeypatch.setenv("COMP_WORDS", " ".join(words))
         return Ended().out.split()
 
-    assert completed("funnelsim", "re") == ["replay", "recover"]
+    assert completed("funnelsim", "re") == ["reprocess", "rewind", "replay", "recover"]
     assert "--resume" in completed("funnelsim", "replay", "--re")
     assert completed("funnelsim", "run", "") == library_names()
     assert completed("funnelsim", "compare", "baseline", "bo") == ["bot-storm"]

@@ -143,6 +143,22 @@ CALLS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("--store", "store", "--by", CONTROLS + FORGED),
         ("--store", CONTROLS + FORGED),
     ],
+    "reprocess": [
+        ("--store", "store", "--from", "dead-letters"),
+        ("--store", "store", "--from", "late", "--json"),
+        ("--store", "store", "--from", CONTROLS + FORGED),
+        ("--store", CONTROLS + FORGED, "--from", "late"),
+    ],
+    "rewind": [
+        ("--store", "store", "--to", "2026-03-03T10:30Z"),
+        ("--store", "store", "--to", "2026-03-03T10:20Z", "--json"),
+        ("--store", "store", "--to", CONTROLS + FORGED),
+    ],
+    "forget": [
+        ("--store", "store", "--person", "jane3@acme.io"),
+        ("--store", "store", "--person", CONTROLS + FORGED, "--json"),
+        ("--store", CONTROLS + FORGED, "--person", "jane"),
+    ],
     "replay": [
         ("run", "--to", "file:sent.ndjson", "--speed", "max"),
         ("run", "--to", "file:sent2.ndjson", "--speed", "max", "--json"),
@@ -161,6 +177,8 @@ CALLS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("new2.yaml", "--study", "--extends", CONTROLS + FORGED),
     ],
     "doctor": [(), ("--json",)],
+    "verify": [("store",), ("run",), ("run", "--json"), (CONTROLS + FORGED,)],
+    "recover": [("store",), ("store", "--json"), (CONTROLS + FORGED,)],
 }  # fmt: skip
 """Calls of every command on hostile input, in an order in which each finds what it needs."""
 

@@ -97,7 +97,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("verify small.yaml/x", "there is no such folder"),
         ("verify .", "is nothing that funnelsim keeps"),
         ("recover runs", "is nothing that funnelsim keeps"),
-        ("verify store", "is an event store"),
         (f"compare baseline month --replications {10**20}", "less than or equal to 1000000"),
         (f"warm-up baseline --replications {10**20}", "less than or equal to 1000000"),
         (f"power baseline --signal security_page_view --replications {10**20}", "less than or equal to 1000000"),
