@@ -151,7 +151,7 @@ class NdjsonFile(Source):
             return
         if old is None and not follow:
             is_short = not self._is_packed and self._path.stat().st_size < offset["bytes"]
-            raise shorter(self._path) if is_short else replaced(self._path)
+            raise shorter(self._path) if is_short else replaced(self._path, is_log=self.grows)
         yield from self._after_rotation(old)
 
     def _rotated(self) -> Path | None:
@@ -309,7 +309,9 @@ def shorter(path: Path) -> EventFileError:
     Args:
         path: The file.
     """
-    return EventFileError(f"{path}: is shorter than what was read of it; was it truncated?")
+    return EventFileError(
+        f"{path}: is shorter than what was read of it; was it truncated? If it was rotated, --follow begins anew"
+    )
 
 
 def _first_bytes(before: bytes, lines: Sequence[Line], end: bytes) -> bytes:

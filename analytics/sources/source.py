@@ -72,15 +72,17 @@ def read_otherwise(path: Path) -> EventFileError:
     return EventFileError(f"{path}: was read so far with --live or --format where it is not now, or the reverse")
 
 
-def replaced(path: Path) -> EventFileError:
+def replaced(path: Path, *, is_log: bool = False) -> EventFileError:
     """The error for a file that is not the one that was read before.
 
     An offset counts bytes or rows of one content: resumed in another, it would skip events silently.
 
     Args:
         path: The file.
+        is_log: Whether it may have been rotated, and can be followed.
     """
+    advice = "; if it was rotated, --follow begins with the new one" if is_log else ""
     return EventFileError(
-        f"{path}: is another file than the one that was read so far under this name; give the new one another name; "
-        "if it was rotated, --follow begins with the new one"
+        f"{path}: is another file than the one that was read so far under this name; give the new one another name"
+        f"{advice}"
     )
