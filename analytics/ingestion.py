@@ -131,10 +131,7 @@ class Ingested:
             "again": asdict(self.counts_again),
             "store": asdict(self.store_counts),
             "recovery": asdict(self.recovery),
-            # Which inode a file has says nothing to a reader, and differs from machine to machine.
-            "offsets": {
-                name: {key: n for key, n in offset.items() if key != "inode"} for name, offset in self.offsets.items()
-            },
+            "offsets": {name: _shown(offset) for name, offset in self.offsets.items()},
             "was_stopped": self.was_stopped,
         }
 
@@ -210,6 +207,11 @@ def ingest(
             empty = () if backfill or stop.is_set() else _unread(names, store.offsets, sources.notes)
             done = replace(_result(store, before), was_stopped=stop.is_set(), was_backfill=backfill)
             return replace(done, empty=empty, notes=(*sources.notes, *(clock.notes if clock else ())))
+
+
+def _shown(offset: Offset) -> dict[str, int]:
+    """What of an offset says something to a reader, and is the same on every machine."""
+    return {key: n for key, n in offset.items() if key not in {"inode", "after"}}
 
 
 def _unread(names: Sequence[str], offsets: Mapping[str, Offset], notes: Sequence[str]) -> tuple[str, ...]:

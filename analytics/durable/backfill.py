@@ -39,7 +39,7 @@ BACKFILL: Final = "backfill:"
 
 _LENGTH: Final = Struct("<Q")
 # Of an offset: a file put back from a copy is the same history, and so is that of an earlier version.
-_UNNAMED: Final = frozenset({"inode", "tail", "tail_crc32"})
+_UNNAMED: Final = frozenset({"after", "inode", "tail", "tail_crc32"})
 
 
 class Backfill:

@@ -61,6 +61,8 @@ class NdjsonFile(Source):
         self._log: _Log | None = None
         self._reached: Offset | None = None
         self._n_looks = 0
+        # When the last rotated file was written that was read, in nanoseconds: later ones have not been.
+        self._after: int | None = None
         self._notes: list[str] = []
         self._n_begun = 0
         try:
@@ -123,7 +125,12 @@ class NdjsonFile(Source):
             self._reached = offset
             yield from self._resume(offset, follow=follow)
         elif self._log.is_rewritten():
-            yield from self._after_rotation(self._rotated())
+            if self._after is None or (offset or _START)["bytes"]:
+                yield from self._after_rotation(self._rotated())
+            else:
+                yield self._begin(self._path)
+        if not (self._reached or _START)["bytes"] and not self._open_log.is_renamed(self._path):
+            yield from self._unread_before()
         log, before = self._open_log, self._reached
         yield from self._rest(log, is_final=self._is_packed, follow=follow)
         if not follow or not log.is_renamed(self._path):
@@ -141,6 +148,10 @@ class NdjsonFile(Source):
 
     def _resume(self, offset: Offset | None, *, follow: bool) -> Iterator[_Read]:
         """Open the file at its offset, or find the one to which the offset belongs."""
+        if offset is None:
+            self._after = max(later(Path(self._name), 0).values(), default=0)
+        else:
+            self._after = offset.get("after")
         offset = offset or _START
         log, inode = self._open(self._path, offset), offset.get("inode")
         if log.is_at_offset and (self._is_packed or inode in {None, log.inode}):
@@ -166,10 +177,23 @@ class NdjsonFile(Source):
             self._notes.append(f"{self._path}: {what}")
         if old is not None:
             yield from self._rest(self._open(old, self._reached or _START), is_final=True)
-            for each in later(Path(self._name), old):
-                yield self._begin(each)
-                yield from self._rest(self._open_log, is_final=True)
+            self._after = old.stat().st_mtime_ns
+            yield from self._whole(later(Path(self._name), old))
         yield self._begin(self._path)
+
+    def _unread_before(self) -> Iterator[_Read]:
+        """Read what was in the log before any of it was read: it was copied and truncated since."""
+        copies = {} if self._after is None else later(Path(self._name), self._after)
+        if copies:
+            yield from self._whole(copies)
+            yield self._begin(self._path)
+
+    def _whole(self, files: Mapping[Path, int]) -> Iterator[_Read]:
+        """Read rotated files from their beginnings to their ends."""
+        for each, written_ns in files.items():
+            yield self._begin(each)
+            yield from self._rest(self._open_log, is_final=True)
+            self._after = written_ns
 
     def _begin(self, path: Path) -> _Read:
         """Begin with another file, and let the store know that."""
@@ -177,7 +201,8 @@ class NdjsonFile(Source):
         if path == self._path:
             # A symbolic link may lead to another file by now.
             self._name = str(path.resolve())
-        offset = self._reached = self._open(path, _START).offset
+        after = {} if self._after is None else {"after": self._after}
+        offset = self._reached = {**self._open(path, _START).offset, **after}
         return [], SourcePosition(self._name, offset), self._now() if self._now else None
 
     def _open(self, path: Path, offset: Offset) -> _Log:

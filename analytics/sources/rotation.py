@@ -11,7 +11,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -83,24 +83,27 @@ def rotated(path: Path, offset: Offset) -> Path | None:
     ]
     # One that was renamed before any copies of it.
     likely = sorted(beside, key=lambda each: (each[1].st_ino != inode, -each[1].st_mtime_ns))
-    return next((each for each, _ in likely if _holds(each, offset)), None)
+    # Of a file of which nothing was read only the inode is known.
+    known = (each for each, stat in likely if offset["bytes"] or stat.st_ino == inode)
+    return next((each for each in known if _holds(each, offset)), None)
 
 
-def later(path: Path, than: Path) -> Sequence[Path]:
-    """The rotated files of a log that were written after another of them, oldest first.
+def later(path: Path, than: Path | int) -> Mapping[Path, int]:
+    """The rotated files of a log that were written after another of them, oldest first, and when they were written.
 
     Args:
         path: The log.
-        than: The other one.
+        than: The other one, or when it was written, in nanoseconds.
     """
     # A file such as events-2.ndjson may have nothing to do with events.ndjson, unless another one is named so.
     usual, dated = _names(path)
-    names = usual if usual.fullmatch(than.name) or not dated.fullmatch(than.name) else dated
+    is_dated = isinstance(than, Path) and dated.fullmatch(than.name) and not usual.fullmatch(than.name)
+    names = dated if is_dated else usual
     of_log = {each: stat.st_mtime_ns for each, stat in _files_beside(path) if names.fullmatch(each.name)}
     # While a file is compressed, both are there.
     once = {each: ns for each, ns in of_log.items() if each.suffix != _PACKED or each.with_suffix("") not in of_log}
-    begin = of_log.get(than, 0)
-    return sorted((each for each, ns in once.items() if ns > begin), key=lambda each: once[each])
+    begin = than if isinstance(than, int) else than.stat().st_mtime_ns
+    return dict(sorted(((each, ns) for each, ns in once.items() if ns > begin), key=lambda each: each[1]))
 
 
 def log_of(path: Path, known: Iterable[str]) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from analytics.durable.recovery import read_store
 from analytics.errors import EventFileError
@@ -161,6 +162,57 @@ def test_several_rotations_between_two_runs(log: Path) -> None:
     log.with_name("app-2.log").write_bytes(events("y"))
     follower.restart(log)
     assert follower.look(follow=False) == ["a1", "a2", "a3", "a4", "b1", "b2", "c1"]
+
+
+STEPS = st.sampled_from(["add", "half", "look", "run", "restart", "rotate", "rotate"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(STEPS, max_size=25), is_renamed=st.booleans())
+def test_any_sequence_of_rotations_is_read_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[str],
+    is_renamed: bool,  # noqa: FBT001
+) -> None:
+    """Whatever happens to a log between looks, every line is seen once, in the order in which it was written.
+
+    A log is rotated in one way, by renaming or by truncating.
+    """
+    log = tmp_path_factory.mktemp("logs") / "app.log"
+    log.touch()
+    follower, written, half, n_rotated = Follower(log), ["first"], b"", 0
+    log.write_bytes(events("first"))
+    follower.look()
+    for step in [*steps, "add"]:
+        if step == "add" or (step == "rotate" and half):
+            name = f"m{len(written):03}"
+            with log.open("ab") as file:
+                file.write(half[20:] or events(name))
+            written, half = [*written, name], b""
+        if step == "half" and not half:
+            half = events(f"m{len(written):03}")
+            with log.open("ab") as file:
+                file.write(half[:20])
+        elif step in {"look", "run"}:
+            follower.look(follow=step == "look")
+        elif step == "restart":
+            follower.restart(log)
+        elif step == "rotate":
+            for number in range(n_rotated, 0, -1):
+                log.with_name(f"app.log.{number}").rename(log.with_name(f"app.log.{number + 1}"))
+            n_rotated += 1
+            content = log.read_bytes()
+            if is_renamed:
+                log.rename(f"{log}.1")
+                log.touch()
+            else:
+                Path(f"{log}.1").write_bytes(content)
+                os.truncate(log, 0)
+            # So many seconds after those before, as the clock of files is coarse.
+            os.utime(f"{log}.1", (1_772_500_000 + n_rotated, 1_772_500_000 + n_rotated))
+    follower.look(9)
+    follower.source.close()
+    assert follower.seen == written
 
 
 def test_a_store_that_stops_within_a_rotated_file_resumes_there(log: Path) -> None:
