@@ -148,10 +148,10 @@ class NdjsonFile(Source):
 
     def _resume(self, offset: Offset | None, *, follow: bool) -> Iterator[_Read]:
         """Open the file at its offset, or find the one to which the offset belongs."""
-        if offset is None:
-            self._after = max(later(Path(self._name), 0).values(), default=0)
-        else:
+        if offset is not None:
             self._after = offset.get("after")
+        elif follow:
+            self._after = max(later(Path(self._name), 0).values(), default=0)
         offset = offset or _START
         log, inode = self._open(self._path, offset), offset.get("inode")
         if log.is_at_offset and (self._is_packed or inode in {None, log.inode}):

@@ -76,11 +76,7 @@ def rotated(path: Path, offset: Offset) -> Path | None:
         offset: How far it was read.
     """
     inode = offset.get("inode")
-    beside = [
-        (each, stat)
-        for each, stat in _files_beside(path)
-        if stat.st_ino == inode or any(names.fullmatch(each.name) for names in _names(path))
-    ]
+    beside = _files_beside(path, _names(path), inode)
     # One that was renamed before any copies of it.
     likely = sorted(beside, key=lambda each: (each[1].st_ino != inode, -each[1].st_mtime_ns))
     # Of a file of which nothing was read only the inode is known.
@@ -99,7 +95,7 @@ def later(path: Path, than: Path | int) -> Mapping[Path, int]:
     usual, dated = _names(path)
     is_dated = isinstance(than, Path) and dated.fullmatch(than.name) and not usual.fullmatch(than.name)
     names = dated if is_dated else usual
-    of_log = {each: stat.st_mtime_ns for each, stat in _files_beside(path) if names.fullmatch(each.name)}
+    of_log = {each: stat.st_mtime_ns for each, stat in _files_beside(path, [names])}
     # While a file is compressed, both are there.
     once = {each: ns for each, ns in of_log.items() if each.suffix != _PACKED or each.with_suffix("") not in of_log}
     begin = than if isinstance(than, int) else than.stat().st_mtime_ns
@@ -116,8 +112,8 @@ def log_of(path: Path, known: Iterable[str]) -> str | None:
     >>> log_of(Path("logs/a.ndjson.1"), ["logs/a.ndjson"]), log_of(Path("logs/b.ndjson"), ["logs/a.ndjson"])
     ('logs/a.ndjson', None)
     """
-    beside = (each for each in known if Path(each).name and Path(each).parent == path.parent)
-    return next((each for each in beside if _names(Path(each))[0].fullmatch(path.name)), None)
+    beside = (Path(each) for each in known if str(path).startswith(each) and Path(each).name)
+    return next((str(each) for each in beside if _names(each)[0].fullmatch(path.name)), None)
 
 
 def _names(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -127,14 +123,20 @@ def _names(path: Path) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(f"{name}(?:{_ADDED}(?:{packed})?|{packed})"), re.compile(f"{stem}{_ADDED}{end}(?:{packed})?")
 
 
-def _files_beside(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The other files of a folder."""
-    with suppress(OSError):
-        for each in path.parent.iterdir():
+def _files_beside(
+    path: Path, names: Iterable[re.Pattern[str]], inode: int | None = None
+) -> Iterator[tuple[Path, os.stat_result]]:
+    """The other files of a folder that have such a name, or this inode."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name == path.name or not (
+                entry.inode() == inode or any(pattern.fullmatch(entry.name) for pattern in names)
+            ):
+                continue
             with suppress(OSError):  # it was removed just now
-                stat = each.stat()
-                if S_ISREG(stat.st_mode) and each != path:
-                    yield each, stat
+                stat = entry.stat()
+                if S_ISREG(stat.st_mode):
+                    yield path.parent / entry.name, stat
 
 
 def _holds(path: Path, offset: Offset) -> bool:
