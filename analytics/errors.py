@@ -118,7 +118,8 @@ class StoreCorruptError(StoreError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
             f"{path}: {what}. The store is not opened, so that nothing is half read: put the folder back from a copy, "
-            "or ingest the sources into another folder, which reads each of them from its beginning"
+            "let `funnelsim recover` keep what is whole of it, or ingest the sources into another folder, which reads "
+            "each of them from its beginning"
         )
         self.damage = Damage(path, what)
 

@@ -37,6 +37,8 @@ _LARGE_SHARE: Final = 0.5
 """Share of a cluster in the information, from which the information without it is tested for singularity."""
 
 _WELL_CONDITIONED: Final = 1e8
+# Beyond this, rounding errors decide how ill a matrix seems to be, and differ between processors.
+_ILL_CONDITIONED: Final = 1e14
 """Condition of the information up to which those shares have eight digits."""
 
 
@@ -203,7 +205,7 @@ def jackknife_errors(design: Design, information: Floats, p: Floats, clusters: I
         # the cluster has in what is known of combinations of terms, so that only with a large one can a share be all.
         is_identified = np.einsum("ij,nij->n", inverse, shares) < largest
         large = ~is_identified
-        is_identified[large] = np.linalg.cond(left[large]) < 1 / np.finfo(np.float64).eps
+        is_identified[large] = np.linalg.cond(left[large]) < _ILL_CONDITIONED
         changes = np.full(scores.shape, np.nan)
         changes[is_identified] = np.linalg.solve(left[is_identified], (scores / scale)[is_identified][..., None])[
             ..., 0

@@ -277,10 +277,8 @@ def test_an_unfinished_study_is_not_damaged(study_folder: Path, tmp_path: Path) 
 
 def test_what_is_none_of_these_is_refused(tmp_path: Path) -> None:
     """One message says what can be given."""
-    (tmp_path / "checkpoint.json").touch()
     for path, message in [
         (tmp_path / "none", "there is no such folder"),
-        (tmp_path, "is an event store"),
         (tmp_path.parent, "is nothing that funnelsim keeps"),
     ]:
         for function in (verify, recover):

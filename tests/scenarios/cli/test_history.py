@@ -63,8 +63,8 @@ def test_a_clock_that_moves_the_window_is_named(place: int, batch: str) -> None:
         late, why = ended.err.splitlines()
         assert late == (
             "funnelsim: warning: 100 of 101 events are late, as their hours had left the window, where only 'ahead' "
-            "has events: its clock may be ahead; they are kept in late.ndjson. If this is history, ingest it into a new "
-            "folder with --backfill"
+            "has events: its clock may be ahead; they are kept in late.ndjson. If this is history, ingest it into a "
+            "new folder with --backfill"
         )
         assert why.startswith("funnelsim: warning: most of these events are late: stream time is 2026-07-01 09:00")
     else:
