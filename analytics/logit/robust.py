@@ -37,9 +37,10 @@ _LARGE_SHARE: Final = 0.5
 """Share of a cluster in the information, from which the information without it is tested for singularity."""
 
 _WELL_CONDITIONED: Final = 1e8
-# Beyond this, rounding errors decide how ill a matrix seems to be, and differ between processors.
-_ILL_CONDITIONED: Final = 1e14
 """Condition of the information up to which those shares have eight digits."""
+
+_ILL_CONDITIONED: Final = 1e14
+"""Condition beyond which rounding errors, other ones on each processor, decide how ill a matrix seems to be."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,8 @@ class KafkaAddress:
         topic = topic.rstrip("/")
         if not (_SERVERS.fullmatch(servers) and _TOPIC.fullmatch(topic) and _NUMBERS.fullmatch(numbers)):
             raise EventFileError(f"{shown}: must be kafka://HOST:PORT/TOPIC, perhaps with ?group=NAME&partitions=0,2")
+        if odd := [name for name, value in properties.items() if not (name.isprintable() and value.isprintable())]:
+            raise EventFileError(f"{shown}: has a character in {', '.join(map(repr, odd))} that no property can have")
         if refused := sorted(_REFUSED & {name.strip().lower() for name in properties}):
             what = "cannot be set in an address: what a store promises depends on it, or it loads code"
             raise EventFileError(f"{shown}: {', '.join(refused)} {what}; the group is ?group=NAME")

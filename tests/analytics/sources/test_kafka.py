@@ -322,8 +322,9 @@ def test_odd_addresses_are_one_clear_error(tmp_path: Path, address: str) -> None
 
 @pytest.mark.parametrize("more", ["group=a%00b", "no.such.property=1", "socket.timeout.ms=x", "client.id=%00"])
 def test_odd_properties_are_one_clear_error(tmp_path: Path, more: str) -> None:
-    """A property that librdkafka does not take is one error that names the topic."""
-    with pytest.raises(EventFileError, match=r"kafka://127\.0\.0\.1:1/topic: cannot be (read|used)"):
+    """A property that no text can be, or that librdkafka does not take, is one error that names the topic."""
+    wrong = r"kafka://127\.0\.0\.1:1/topic(: cannot be (read|used)|.*: has a character in '(group|client.id)')"
+    with pytest.raises(EventFileError, match=wrong):
         ingest([f"kafka://127.0.0.1:1/topic?{more}"], tmp_path / "store")
 
 

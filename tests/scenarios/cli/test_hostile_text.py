@@ -403,6 +403,7 @@ def test_what_the_user_has_given_is_shown() -> None:
     assert "jane" not in text
 
 
+@pytest.mark.slow
 def test_ordinary_output_has_no_replacements() -> None:
     """No text of our own has a character that is replaced, or looks like an address."""
     for call in (
