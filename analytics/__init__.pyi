@@ -3,6 +3,9 @@ from .durable.durable_store import DurableStore as DurableStore
 from .durable.opening import open_store as open_store
 from .durable.recovery import read_store as read_store
 from .durable.settings import StoreSettings as StoreSettings
+from .durable.upkeep.forgetting import Forgotten as Forgotten, forget as forget
+from .durable.upkeep.reprocessing import Reprocessed as Reprocessed, reprocess as reprocess
+from .durable.upkeep.rewinding import Rewound as Rewound, rewind as rewind
 from .errors import (
     AnalyticsError as AnalyticsError,
     ConvergenceError as ConvergenceError,
@@ -55,7 +58,7 @@ from .sessions.visits import (
     visit_table as visit_table,
     visit_table_of_parts as visit_table_of_parts,
 )
-from .settings import AnalyticsSettings as AnalyticsSettings
+from .settings import AnalyticsSettings as AnalyticsSettings, PrivacySettings as PrivacySettings
 from .signals.definitions import (
     SIGNALS as SIGNALS,
     EventCount as EventCount,
