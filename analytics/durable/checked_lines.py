@@ -1,10 +1,9 @@
-"""Lines of JSON, each with a checksum of its own, that are only ever added to a file."""
+"""Entries of JSON with checksums of their own, and lines of them that are only ever added to a file."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,34 +11,66 @@ from typing import Any, Final
 
 from analytics.durable.files import NO_FOLLOW, PRIVATE, reading, write_all
 
-_CHECKSUM: Final = re.compile(rb', "crc32": (\d+)\}\s*\Z')
+_CRC: Final = "crc32"
+
+
+def with_crc(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Add its CRC-32 to an entry of plain data, as its last key.
+
+    Args:
+        entry: What can be written as JSON, and read back as it was.
+
+    >>> with_crc({"n": 1})
+    {'n': 1, 'crc32': '0af73c42'}
+    """
+    return {**entry, _CRC: _crc(entry)}
+
+
+def without_crc(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
+    """Check the CRC-32 of an entry, and take it off; an entry of an earlier version has none.
+
+    Args:
+        entry: An entry as it was read.
+
+    Raises:
+        ValueError: It is not what was written.
+
+    >>> without_crc({"n": 2, "crc32": "0af73c42"})
+    Traceback (most recent call last):
+    ValueError: its checksum differs
+    """
+    if not isinstance(entry, dict):
+        raise ValueError("it is no entry")  # noqa: TRY004 - as every other fault of an entry
+    rest = {key: value for key, value in entry.items() if key != _CRC}
+    if _CRC in entry and entry[_CRC] != _crc(rest):
+        raise ValueError("its checksum differs")
+    return rest
+
+
+def _crc(entry: Mapping[str, Any]) -> str:
+    # Of the values and not of the text, whose blanks and line breaks do not matter.
+    return f"{zlib.crc32(json.dumps(entry).encode()):08x}"
 
 
 def checked_line(entry: Mapping[str, object]) -> bytes:
-    r"""A line with an entry, which has at least one key, and a checksum of all before it.
+    r"""A line with an entry and its checksum.
 
-    >>> checked_line({"n": 3})
-    b'{"n": 3, "crc32": 952196800}\n'
+    >>> checked_line({"n": 1})
+    b'{"n": 1, "crc32": "0af73c42"}\n'
     """
-    text = json.dumps(entry, ensure_ascii=False).encode()
-    return b'%s, "crc32": %d}\n' % (text[:-1], zlib.crc32(text))
+    return json.dumps(with_crc(entry), ensure_ascii=False).encode() + b"\n"
 
 
 def read_checked(line: bytes) -> dict[str, Any] | None:
     """The entry of a line, or None if it is not what was written; lines of earlier versions have no checksum.
 
-    >>> read_checked(b'{"n": 3, "crc32": 952196800}'), read_checked(b'{"n": 4, "crc32": 952196800}')
-    ({'n': 3}, None)
+    >>> read_checked(b'{"n": 1, "crc32": "0af73c42"}'), read_checked(b'{"n": 4, "crc32": "0af73c42"}')
+    ({'n': 1}, None)
     """
-    found = _CHECKSUM.search(line)
-    text = line if found is None else line[: found.start()] + b"}"
-    if found is not None and zlib.crc32(text) != int(found[1]):
-        return None
     try:
-        entry = json.loads(text)
-    except ValueError:
+        return without_crc(json.loads(line))
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) else None
 
 
 def add_line(path: Path, entry: Mapping[str, object]) -> None:

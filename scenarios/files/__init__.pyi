@@ -4,8 +4,6 @@ from .checksums import (
     Checksums as Checksums,
     checksum_lines as checksum_lines,
     sha256_of as sha256_of,
-    with_crc as with_crc,
-    without_crc as without_crc,
     write_checksums as write_checksums,
 )
 from .delivered_lines import broken_lines as broken_lines

@@ -1,22 +1,18 @@
-"""Checksums: of the files of a folder, in a file that ``sha256sum --check`` can read too, and of single entries."""
+"""Checksums of the files of a folder, in a file that ``sha256sum --check`` can read too."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from analytics.errors import Damage
 from scenarios.errors import InputError
 
 CHECKSUMS: Final = "SHA256SUMS"
 """Name of the file; that of GNU coreutils, as others use it."""
-
-_CRC: Final = "crc32"
 
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([^\\\x00-\x1f]+)")
 
@@ -134,44 +130,6 @@ def write_checksums(folder: Path) -> None:
     files = (path for path in folder.rglob("*") if path.is_file() and path != folder / CHECKSUMS)
     checksums = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
     (folder / CHECKSUMS).write_bytes(checksum_lines(checksums))
-
-
-def with_crc(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Add its CRC-32 to an entry of plain data, as its last key.
-
-    Args:
-        entry: What can be written as JSON, and read back as it was.
-
-    >>> with_crc({"n": 1})
-    {'n': 1, 'crc32': '0af73c42'}
-    """
-    return {**entry, _CRC: _crc(entry)}
-
-
-def without_crc(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
-    """Check the CRC-32 of an entry, and take it off; an entry of an earlier version has none.
-
-    Args:
-        entry: An entry as it was read.
-
-    Raises:
-        ValueError: It is not what was written.
-
-    >>> without_crc({"n": 2, "crc32": "0af73c42"})
-    Traceback (most recent call last):
-    ValueError: its checksum differs
-    """
-    if not isinstance(entry, dict):
-        raise ValueError("it is no entry")  # noqa: TRY004 - as every other fault of an entry
-    rest = {key: value for key, value in entry.items() if key != _CRC}
-    if _CRC in entry and entry[_CRC] != _crc(rest):
-        raise ValueError("its checksum differs")
-    return rest
-
-
-def _crc(entry: Mapping[str, Any]) -> str:
-    # Of the values and not of the text, whose blanks and line breaks do not matter.
-    return f"{zlib.crc32(json.dumps(entry).encode()):08x}"
 
 
 def _is_inside(name: str) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from analytics.durable.checked_lines import with_crc, without_crc
 from scenarios.errors import InputError, OutputError
-from scenarios.files.checksums import with_crc, without_crc
 from scenarios.files.folder_exchange import replace_file
 
 

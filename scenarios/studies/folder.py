@@ -15,11 +15,12 @@ from typing import IO, Any, Final
 
 import polars as pl
 
+from analytics.durable.checked_lines import checked_line, without_crc
 from analytics.html.escaping import as_json
 from analytics.html.frames import write_csv
 from scenarios.errors import InputError, OutputError
 from scenarios.files.atomic_folder import MANIFEST
-from scenarios.files.checksums import CHECKSUMS, Checksums, checksum_lines, with_crc, without_crc
+from scenarios.files.checksums import CHECKSUMS, Checksums, checksum_lines
 from scenarios.files.folder_exchange import replace_file
 from scenarios.studies.replication import Failure, Replicated
 
@@ -74,7 +75,7 @@ class StudyFolder:
         """
         # Through JSON and back, as it will be read: a tuple is a list there.
         entry = json.loads(json.dumps(asdict(replicated), allow_nan=False))
-        self._journal.write(json.dumps(with_crc(entry)).encode() + b"\n")
+        self._journal.write(checked_line(entry))
         # Handed to the system after each line: a kill of the process then loses none. Only a power failure could.
         self._journal.flush()
 
