@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -91,18 +91,31 @@ class Archive:
         }
 
     def put_again(self, path: Path, events: pl.DataFrame) -> None:
-        """Write an hour with other events than before, or remove it if none is left.
+        """Write an hour without those of its events that are to be forgotten, or remove it if none is left.
 
         Raises:
             OSError: It cannot be written.
         """
-        if events.is_empty():
-            self.remove(path)
-            return
         file = io.BytesIO()
         _readable(events).write_parquet(file)
-        put_file(path, file.getvalue())
-        add_line(self.sums, {"file": self._name(path), "n_events": events.height, "sha256": _sha256(path)})
+        if events.is_empty():
+            remove_file(path)
+        else:
+            put_file(path, file.getvalue())
+        before = self._recorded().get(self._name(path), {})
+        n_before, n_forgotten = before.get("n_events", events.height), before.get("forgotten", 0)
+        sha256 = None if events.is_empty() else _sha256(path)
+        entry = {"file": self._name(path), "n_events": events.height, "sha256": sha256}
+        add_line(self.sums, entry | {"forgotten": n_forgotten + n_before - events.height})
+
+    @property
+    def n_forgotten(self) -> int:
+        """Events that were ever forgotten in it."""
+        return sum(entry.get("forgotten", 0) for entry in self._recorded().values())
+
+    def is_settled(self, path: Path, n_events: int) -> bool:
+        """Whether an hour has as many events as was recorded last; if not, a process died as it wrote it anew."""
+        return bool(self._recorded().get(self._name(path), {}).get("n_events", n_events) == n_events)
 
     def remove(self, path: Path) -> None:
         """Remove an hour.
@@ -111,7 +124,19 @@ class Archive:
             OSError: It cannot be removed.
         """
         remove_file(path)
-        add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None})
+        before = self._recorded().get(self._name(path), {})
+        forgotten = {"forgotten": before["forgotten"]} if "forgotten" in before else {}
+        add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None} | forgotten)
+
+    def remove_from(self, ms: int) -> None:
+        """Remove the hours from a moment on, which are in the window: a process died as it took them back.
+
+        Raises:
+            StoreWriteError: They cannot be removed.
+        """
+        with writing(self.folder):
+            for path in [path for hour, path in self.hours().items() if hour >= ms]:
+                self.remove(path)
 
     def remove_before(self, ms: int) -> None:
         """Remove the hours that ended before a moment, in epoch milliseconds.
@@ -126,12 +151,10 @@ class Archive:
 
     def damages(self) -> Iterator[Damage]:
         """What is not as it was written; files of earlier versions have no checksum, and are only read."""
-        recorded = dict[str, dict[str, object]]()
         for number, entry in read_lines(self.sums):
-            if entry is None or not isinstance(entry.get("file"), str):
+            if entry is None:
                 yield Damage(self.sums, f"line {number:,} is not what was written")
-            else:
-                recorded[entry["file"]] = entry
+        recorded = self._recorded()
         found = {self._name(path): path for path in self.hours().values()}
         for name, entry in recorded.items():
             if entry.get("sha256") is not None and name not in found:
@@ -142,6 +165,10 @@ class Archive:
                 yield Damage(path, "is not what was written: its checksum differs")
             elif sha256 is None and (fault := _unreadable(path)):
                 yield Damage(path, fault)
+
+    def _recorded(self) -> dict[str, dict[str, Any]]:
+        """The last entry of each file."""
+        return {entry["file"]: entry for _, entry in read_lines(self.sums) if entry is not None and "file" in entry}
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()

@@ -326,6 +326,8 @@ class DurableStore(EventIntake):
             self._journal.last_number = number
             self._is_whole = True
             self.checkpoint()
+        if (reached := self.window) is not None:
+            self._archive.remove_from(epoch_ms(reached[0]))
         self._is_whole = True
 
     def _write_record(self, kind: RecordKind, payload: bytes) -> None:

@@ -128,7 +128,9 @@ class _Forgetting:
                 name = f"{number:020}-{len(parts):04}.arrow"
                 parts.append(write_part(self._paths.window, name, kept, int(event_hours(kept).max())))
         counters = StoreCounters.from_dict(checkpoint.summary["tallies"])
-        counters.forgotten += self.found.n_events
+        # By what is recorded, as a process may have died that had forgotten a part.
+        in_archive = self._archive.n_forgotten
+        counters.forgotten += self.found.n_window + in_archive - checkpoint.forgotten_in_archive
         summary = {**checkpoint.summary, "tallies": counters.to_dict()}
         # Their files were written anew; what the store had in memory of them is forgotten with it.
         ends = {"end": _size(self._paths.dead_letters), "tail": _size(self._paths.dead_letters)}
@@ -136,15 +138,16 @@ class _Forgetting:
             "dead_letters": files.dead_letters.next_state(checkpoint.dead_letters.last_ms).model_copy(update=ends),
             "late": files.late.next_state(checkpoint.late.last_ms).model_copy(update={"end": _size(self._paths.late)}),
         }
-        return checkpoint.model_copy(update={"number": number, "summary": summary, "parts": tuple(parts), **states})
+        facts = {"number": number, "summary": summary, "parts": tuple(parts), "forgotten_in_archive": in_archive}
+        return checkpoint.model_copy(update=facts | states)
 
     def forget_archive(self) -> None:
         """Write those hours of the archive anew that have something of the person."""
         for path in self._archive.hours().values():
             table = pl.read_parquet(path, glob=False)
             kept = self._without(table)
-            if not kept.equals(table):
-                self.found.n_archive += table.height - kept.height
+            self.found.n_archive += table.height - kept.height
+            if not (kept.equals(table) and self._archive.is_settled(path, table.height)):
                 self._archive.put_again(path, kept)
 
     def forget_letters(self) -> None:

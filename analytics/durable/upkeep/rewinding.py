@@ -78,8 +78,7 @@ def rewind(folder: str | Path, to: datetime, settings: StoreSettings | None = No
             raise StoreError(f"{folder}: stream time is {now}, not after {to:%Y-%m-%d %H:%M}; nothing is changed")
         work = _Rewinding(ms, StorePaths(Path(folder)))
         store.rewrite(work.rewritten)
-        for path in work.from_archive:
-            work.archive.remove(path)
+        work.archive.remove_from(work.start)
     return Rewound(moment(work.stream_ms), work.n_removed, work.n_hours)
 
 
@@ -88,8 +87,7 @@ class _Rewinding:
 
     def __init__(self, to_ms: int, paths: StorePaths) -> None:
         self.archive = Archive(paths.archive, paths.archive_sums, paths.spill)
-        self.from_archive = list[Path]()
-        self.stream_ms = 0
+        self.stream_ms = self.start = 0
         self.n_removed = self.n_hours = 0
         self._to_ms = to_ms
         self._paths = paths
@@ -98,11 +96,11 @@ class _Rewinding:
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:
         """The checkpoint at the earlier time, whose files are written."""
         self.stream_ms = self._reached(checkpoint)
-        start = self.stream_ms - self.stream_ms % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
+        self.start = self.stream_ms - self.stream_ms % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
         parts = list[Part]()
-        for table in self._tables(checkpoint, start):
+        for table in self._tables(checkpoint, self.start):
             self._remove(table.filter(_MS.gt(self._to_ms)), files)
-            kept = table.filter(_MS.is_between(start, self._to_ms))
+            kept = table.filter(_MS.is_between(self.start, self._to_ms))
             if not kept.is_empty():
                 name = f"{number:020}-{len(parts):04}.arrow"
                 parts.append(write_part(self._paths.window, name, kept, int(event_hours(kept).max())))
@@ -132,9 +130,7 @@ class _Rewinding:
         hours = self.archive.hours()
         latest = max((hour for hour in hours if hour <= self._to_ms), default=0)
         for hour in (hour for hour in hours if (hour >= start if start else hour == latest)):
-            if start:
-                self.from_archive.append(hours[hour])
-                self.n_hours += hour <= self.stream_ms
+            self.n_hours += 0 < start <= hour <= self.stream_ms
             flat = pl.read_parquet(hours[hour], glob=False).select(NO_TIMED_EVENTS.columns)
             yield flat.cast(NO_TIMED_EVENTS.schema)
 

@@ -8,21 +8,18 @@ half of its work or none of it. What a dying process leaves behind is what such 
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from dying import Death, FaultyOS, instead_of_os, with_released_locks
 from stores_on_disk import archived, batches, dead_letters_in, permanent_files, state_of
 
-from analytics.durable import files, journal, side_file
-from analytics.durable.files import StoreLock
+from analytics.durable import journal
 from analytics.durable.opening import open_store
 from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
@@ -33,8 +30,6 @@ from analytics.store.event_store import EventStore
 
 STREAM = batches(seed=11, n_batches=14, n_rows=6, hours_each=0.7)
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=20, max_dead_letters=3)
-WRITERS = (side_file, journal, files)
-CALLS = ("write", "fsync", "replace", "ftruncate", "unlink", "open", "mkdir")
 STEP = 60
 LATER = [pytest.param(first, marks=pytest.mark.validation) for first in range(2, STEP + 1)]
 """The quick tests look at every 60th call, `make validate` at the others too."""
@@ -42,74 +37,14 @@ LATER = [pytest.param(first, marks=pytest.mark.validation) for first in range(2,
 HELPERS = Path(__file__).parents[2] / "helpers"
 
 
-class Death(BaseException):
-    """The end of the process."""
-
-
-class FaultyOS:
-    """Stands in for :mod:`os`: counts the calls that change files, and fails at one of them.
-
-    Args:
-        fatal: Number of the call that fails, from 1.
-        way: ``before`` or ``half``: the process dies before or in the midst of it; ``full``: the disk is full, and
-            takes half of what is written.
-    """
-
-    def __init__(self, fatal: int | None = None, way: str = "before") -> None:
-        self.n_calls = 0
-        self._fatal = fatal
-        self._way = way
-
-    def __getattr__(self, name: str) -> Any:
-        return self._counted(name) if name in CALLS else getattr(os, name)
-
-    def _counted(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            self.n_calls += 1
-            if self.n_calls != self._fatal:
-                return getattr(os, name)(*arguments)
-            if name == "write" and self._way != "before":
-                os.write(arguments[0], arguments[1][: len(arguments[1]) // 2])
-            elif self._way == "half":
-                getattr(os, name)(*arguments)
-            if self._way == "full":
-                raise OSError(errno.ENOSPC, "No space left on device")
-            raise Death
-
-        return call
-
-
-@contextmanager
-def instead_of_os(faulty: FaultyOS) -> Iterator[None]:
-    """Let the modules that write files use it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in WRITERS:
-            patch.setattr(module, "os", faulty)
-        yield
-
-
 def resume(folder: Path, acknowledged: list[int]) -> None:
     """Open the store and ingest the rest of the stream, from the offset that the store reports."""
-    locks: list[StoreLock] = []
-    with pytest.MonkeyPatch.context() as patch:
-        initialise = StoreLock.__init__
-
-        def remembered(lock: StoreLock, folder: Path) -> None:
-            locks.append(lock)
-            initialise(lock, folder)
-
-        patch.setattr(StoreLock, "__init__", remembered)
-        try:
-            with open_store(folder, SETTINGS) as store:
-                done = store.offsets.get("stream", {"batches": 0})["batches"]
-                assert done >= len(acknowledged)
-                for batch in STREAM[done:]:
-                    store.append_flattened(batch.events, batch.position)
-                    acknowledged[:] = range(batch.position.offset["batches"])
-        finally:
-            # The system would release the locks of a dead process.
-            for lock in locks:
-                lock.release()
+    with with_released_locks(), open_store(folder, SETTINGS) as store:
+        done = store.offsets.get("stream", {"batches": 0})["batches"]
+        assert done >= len(acknowledged)
+        for batch in STREAM[done:]:
+            store.append_flattened(batch.events, batch.position)
+            acknowledged[:] = range(batch.position.offset["batches"])
 
 
 def outcome(folder: Path) -> dict[str, Any]:
