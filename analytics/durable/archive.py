@@ -98,15 +98,15 @@ class Archive:
         """
         file = io.BytesIO()
         _readable(events).write_parquet(file)
-        if events.is_empty():
-            remove_file(path)
-        else:
-            put_file(path, file.getvalue())
         before = self._recorded().get(self._name(path), {})
         n_before, n_forgotten = before.get("n_events", events.height), before.get("forgotten", 0)
-        sha256 = None if events.is_empty() else _sha256(path)
+        sha256 = None if events.is_empty() else hashlib.sha256(file.getvalue()).hexdigest()
+        if not events.is_empty():
+            put_file(path, file.getvalue())
         entry = {"file": self._name(path), "n_events": events.height, "sha256": sha256}
         add_line(self.sums, entry | {"forgotten": n_forgotten + n_before - events.height})
+        if events.is_empty():
+            remove_file(path)
 
     @property
     def n_forgotten(self) -> int:
@@ -123,10 +123,11 @@ class Archive:
         Raises:
             OSError: It cannot be removed.
         """
-        remove_file(path)
         before = self._recorded().get(self._name(path), {})
         forgotten = {"forgotten": before["forgotten"]} if "forgotten" in before else {}
+        # First: a process that dies in between leaves a file without a checksum, and not one that is missed.
         add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None} | forgotten)
+        remove_file(path)
 
     def remove_from(self, ms: int) -> None:
         """Remove the hours from a moment on, which are in the window: a process died as it took them back.

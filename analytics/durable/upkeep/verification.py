@@ -16,7 +16,7 @@ from analytics.durable.archive import Archive
 from analytics.durable.checked_lines import read_checked
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, Part, read_checkpoint, write_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
-from analytics.durable.files import StoreLock, make_folder, put_file, reading, sync_folder, writing
+from analytics.durable.files import StoreLock, make_folder, put_file, reading, remove_file, writing
 from analytics.durable.journal_file import (
     FILE_HEADER,
     Record,
@@ -259,14 +259,18 @@ def _mend_journal(paths: StorePaths, number: int, done: list[str]) -> None:
     if not damages:
         return
     records = [record for record in _records(paths) if record.number > number]
-    old = segments(paths.journal)
     renumbered = (packed(replace(each, number=number + k, n_synced=0)) for k, each in enumerate(records, 1))
-    new = paths.journal / "mended"
-    put_file(new, FILE_HEADER + b"".join(renumbered))
+    # Until all is done the copies count as not yet in the store: one that dies takes them in when it is run again.
+    old, new = segments(paths.journal), paths.journal / f"{number + 1:020}.journal"
+    copies = [paths.damaged / path.name for path in old]
+    for path, copy in zip(old, copies, strict=True):
+        put_file(copy, path.read_bytes())
     for path in old:
-        _keep_aside(paths, path)
-    os.replace(new, paths.journal / f"{number + 1:020}.journal")  # noqa: PTH105 - see analytics.durable.files
-    sync_folder(paths.journal)
+        if path != new:
+            remove_file(path)
+    put_file(new, FILE_HEADER + b"".join(renumbered))
+    for copy in copies:
+        _keep_aside(paths, copy)
     n_missing = max((record.number for record in records), default=number) - number - len(records)
     done.append(
         f"the journal was damaged in {len(damages)} places: {len(records):,} whole batches were kept, and at least "

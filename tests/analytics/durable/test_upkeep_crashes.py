@@ -96,3 +96,27 @@ def test_a_command_that_died_is_run_again(store: Path, tmp_path: Path, command: 
         assert {name for name in expected if found[name] != expected[name]} <= again, fatal
         assert verify_store(folder) == ()
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.validation)])
+def test_a_recovery_that_died_loses_nothing_that_is_whole(store: Path, tmp_path: Path, step: int) -> None:
+    """Of a damaged journal and a damaged checkpoint, recovered again after a death, all that is whole is there."""
+    damaged, counting = tmp_path / "damaged", FaultyOS()
+    shutil.copytree(store, damaged)
+    for path, place in ((next((damaged / "journal").iterdir()), 200), (damaged / "checkpoint.json", 90)):
+        data = bytearray(path.read_bytes())
+        data[place] ^= 0xFF
+        path.write_bytes(data)
+    shutil.copytree(damaged, tmp_path / "undisturbed")
+    with instead_of_os(counting):
+        recover_store(tmp_path / "undisturbed")
+    expected = set(read_store(tmp_path / "undisturbed").events()["message_id"])
+    for fatal in range(1, counting.n_calls + 1, step):
+        folder = tmp_path / str(fatal)
+        shutil.copytree(damaged, folder)
+        with with_released_locks(), instead_of_os(FaultyOS(fatal, "half")), pytest.raises(Death):
+            recover_store(folder)
+        recover_store(folder)
+        assert set(read_store(folder).events()["message_id"]) == expected, fatal
+        assert verify_store(folder) == ()
+        shutil.rmtree(folder)
