@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, compress
 from pathlib import Path
@@ -159,6 +160,8 @@ def recover_store(folder: Path) -> tuple[str, ...]:
             _mend_journal(paths, checkpoint.number, done)
             _mend_lines(paths, checkpoint, done)
     finally:
+        with suppress(OSError):  # something is kept in it
+            paths.damaged.rmdir()
         lock.release()
     with open_store(folder) as store:
         for path in sorted(paths.damaged.glob("*.journal")):
