@@ -104,7 +104,7 @@ class Ingested:
         if waiting > 0:
             yield (
                 f"far ahead of all others, which would then be late: {waiting:,} (far_ahead); they wait until others "
-                "confirm that time, or `funnelsim reprocess --from dead-letters` takes them as they are"
+                "confirm that time; `funnelsim reprocess --from dead-letters --reason far_ahead` takes them as they are"
             )
 
     def _late_events(self) -> Iterator[str]:
@@ -112,15 +112,16 @@ class Ingested:
         if not n or self.was_backfill:
             return
         ahead = f", where only {self.sole_device!r} has events: its clock may be ahead" if self.sole_device else ""
+        why = f"their hours had left the window{ahead}; they are kept in late.ndjson"
+        late = f"{n:,} of {n_usable:,} events are late, as {why}"
+        backfill = "if this is history, ingest it into a new folder with --backfill"
+        if self.stream_time is None or n <= n_usable / 2:
+            yield f"{late}; {backfill}"
+            return
         yield (
-            f"{n:,} of {n_usable:,} events are late, as their hours had left the window{ahead}; they are kept in "
-            "late.ndjson. If this is history, ingest it into a new folder with --backfill"
+            f"{late}; stream time is {self.stream_time:%Y-%m-%d %H:%M}: if a wrong clock moved it there, `funnelsim "
+            f"rewind` sets it back and then `funnelsim reprocess --from late` takes them in; {backfill}"
         )
-        if self.stream_time is not None and n > n_usable / 2:
-            yield (
-                f"most of these events are late: stream time is {self.stream_time:%Y-%m-%d %H:%M}. If a wrong clock "
-                "moved it there, `funnelsim rewind` sets it back, and `funnelsim reprocess --from late` takes them in"
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""

@@ -130,6 +130,8 @@ class PrivacySettings(BaseModel):
                 raise ValueError(not_known("column", name, list(_PERSONAL_COLUMNS)))
             if named.count(name) > 1:
                 raise ValueError(f"{name!r} is named twice; drop, hash or truncate it")
+        if self.key_file is not None and not self.hash:
+            raise ValueError("key_file is of no use without columns to hash")
         if {"anonymous_id", "user_id"} <= set(self.drop):
             raise ValueError("without anonymous_id and user_id nothing could be counted; hash one of them")
         return self

@@ -13,6 +13,7 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +110,11 @@ class Archive:
             remove_file(path)
 
     @property
+    def sums_end(self) -> int:
+        """Length of the file with the checksums, in bytes."""
+        return self.sums.stat().st_size if self.sums.exists() else 0
+
+    @property
     def n_forgotten(self) -> int:
         """Events that were ever forgotten in it."""
         return sum(entry.get("forgotten", 0) for entry in self._recorded().values())
@@ -128,6 +134,9 @@ class Archive:
         # First: a process that dies in between leaves a file without a checksum, and not one that is missed.
         add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None} | forgotten)
         remove_file(path)
+        with suppress(OSError):  # there are others beside it
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
 
     def remove_from(self, ms: int) -> None:
         """Remove the hours from a moment on, which are in the window: a process died as it took them back.

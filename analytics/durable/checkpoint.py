@@ -59,6 +59,7 @@ class Checkpoint(BaseModel):
         redeliveries: File with the redeliveries, if there are any; under its old name ``repeats`` in the file.
         dead_letters: The files of dead letters.
         late: The files of late events.
+        archive_sums_end: Length of the file with the checksums of the archive, in bytes.
         forgotten_in_archive: Events that had been forgotten in the archive; the counts have them too.
         privacy: What becomes of personal data; see :attr:`analytics.durable.privacy.Privacy.record`.
     """
@@ -74,6 +75,7 @@ class Checkpoint(BaseModel):
     redeliveries: Part | None = Field(default=None, alias="repeats")
     dead_letters: SideFileState = SideFileState()
     late: SideFileState = SideFileState()
+    archive_sums_end: int = 0
     forgotten_in_archive: int = 0
     privacy: dict[str, Any] = Field(default_factory=dict)
 

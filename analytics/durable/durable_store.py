@@ -227,6 +227,7 @@ class DurableStore(EventIntake):
             self._write_checkpoint()
 
     def _write_checkpoint(self, changes: Mapping[LeftBehind, Mapping[str, Any]] = MappingProxyType({})) -> None:
+        self._refuse_if_broken()
         self._refuse_another_writer()
         number = self._journal.last_number
         self._journal.sync()
@@ -252,8 +253,7 @@ class DurableStore(EventIntake):
             self._archive.remove_before(reached - days * DAY_MS)
 
     def set_aside(self, kind: LeftBehind) -> None:
-        """Let the letters so far be an older file, so that those that come from now on are in another."""
-        self._refuse_if_broken()
+        """Let the letters so far be an older file, so that later ones are in another."""
         self._write_checkpoint({kind: {"set_aside": True}})
 
     def kept(self, kind: LeftBehind) -> tuple[Path, ...]:
@@ -262,7 +262,6 @@ class DurableStore(EventIntake):
 
     def remove_kept(self, kind: LeftBehind) -> None:
         """Remove the older files of letters, whose events were taken in again."""
-        self._refuse_if_broken()
         self._write_checkpoint({kind: {"without": frozenset(path.name for path in self.kept(kind))}})
 
     def rewrite(self, rewritten: Callable[[Checkpoint, int, SideFiles], Checkpoint]) -> None:
@@ -396,5 +395,6 @@ class DurableStore(EventIntake):
                 "dead_letters": self._files.dead_letters.next_state(stream_ms, **changes.get("dead-letters", {})),
                 "late": self._files.late.next_state(stream_ms, **changes.get("late", {})),
                 "privacy": self._privacy.record,
+                "archive_sums_end": self._archive.sums_end,
             }
         )

@@ -11,7 +11,7 @@ from analytics.durable.durable_store import DurableStore
 from analytics.durable.files import LOCK_FILE, WRITER_FILE, StoreLock, make_folder, writing
 from analytics.durable.recovery import StorePaths
 from analytics.durable.settings import StoreSettings
-from analytics.errors import StoreError, StoreFormatError, StoreWriteError
+from analytics.errors import StoreCorruptError, StoreError, StoreFormatError, StoreWriteError
 from analytics.store.event_store import EventStore
 
 _DEFAULT_WINDOW_HOURS: Final = 24
@@ -88,6 +88,8 @@ def _refuse_foreign(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     # A crash while a store is created leaves some of these, and no checkpoint yet.
     begun = {LOCK_FILE, WRITER_FILE, "journal", "window", f".{CHECKPOINT_FILE}.new"}
+    if CHECKPOINT_FILE not in names and {"journal", "window", WRITER_FILE} <= names and names - begun:
+        raise StoreCorruptError(folder / CHECKPOINT_FILE, "is missing")
     if CHECKPOINT_FILE not in names and names - begun:
         raise StoreFormatError(f"{folder}: holds other things than a store; give a new or an empty folder")
 

@@ -126,9 +126,12 @@ def privacy_of(record: Mapping[str, Any], given: PrivacySettings | None, folder:
     if not record:
         return Privacy(given)
     columns = {name: record[name] for name in ("drop", "hash", "truncate")}
-    if given.changes_events and any(sorted(getattr(given, name)) != columns[name] for name in columns):
-        has = ", ".join(f"{name}s {', '.join(names)}" for name, names in columns.items() if names)
-        raise StoreFormatError(f"{folder}: the store {has}, and something else is asked for; give another folder")
+    wanted = {name: sorted(getattr(given, name)) for name in columns}
+    if given.changes_events and wanted != columns:
+        has, asked = ({name: sorted(names) for name, names in each.items() if names} for each in (columns, wanted))
+        raise StoreFormatError(
+            f"{folder}: the privacy of the store is {has}, and {asked} is asked for; give another folder"
+        )
     found = Privacy(given.model_copy(update={name: tuple(names) for name, names in columns.items()}))
     if found.record != record:
         raise StoreFormatError(f"{folder}: the store hashes with another key; the same person would be two")

@@ -171,6 +171,9 @@ def recover(
         StoreCorruptError: A file is not what was written.
     """
     found = [read_segment(path) for path in segments(paths.journal)]
+    if not found and checkpoint.number:
+        # A checkpoint begins a new segment before it removes the old ones.
+        raise StoreCorruptError(paths.journal, "has no segment, so that what came after the checkpoint is missing")
     records = list(records_after(found, checkpoint.number))
     store.restore(snapshot_of(checkpoint, paths))
     if files is not None:

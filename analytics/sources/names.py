@@ -11,6 +11,7 @@ from typing import Final
 from analytics.errors import EventFileError
 from analytics.io.containers import is_data_file
 from analytics.io.reading import event_files
+from analytics.sources.rotation import log_of
 
 # Seconds between two looks for new files.
 _PAUSE_S: Final = 1.0
@@ -69,8 +70,17 @@ class SourceNames:
 
     def _files(self, name: str) -> list[str]:
         if _is_folder(name):
-            return [str(file) for file in event_files(name)]
-        return _matches(name) if _is_pattern(name) else [name]
+            return _in_order([str(file) for file in event_files(name)])
+        return _in_order(_matches(name)) if _is_pattern(name) else [name]
+
+
+def _in_order(files: list[str]) -> list[str]:
+    """The files, rotated ones before their log, as its events came after theirs; the oldest first."""
+    logs = {file: log for file in files if (log := log_of(Path(file), files)) is not None}
+    rotated = sorted(logs, key=lambda file: Path(file).stat().st_mtime_ns)
+    before = (older for log in files if log not in logs for older in (*(f for f in rotated if logs[f] == log), log))
+    # What is named like a rotated file of a rotated file comes as it is.
+    return list(dict.fromkeys([*before, *files]))
 
 
 def _now(name: str) -> list[str]:

@@ -118,7 +118,7 @@ def stats(
             stop.wait(_WATCH_S)
         # Once more after the request to end, so that the last state is never an old one.
         text, is_degraded = state()
-        return Output(text, status=int(check and is_degraded))
+        return Output(text, status=int((check or lag is not None) and is_degraded))
 
 
 # Typer has no options that are a number or a word.

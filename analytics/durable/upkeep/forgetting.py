@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import polars as pl
@@ -40,6 +40,7 @@ class Forgotten:
         n_archive: Events removed from the archive.
         n_letters: Dead letters and late events removed.
         n_mentions: Texts of others' events in which an identifier was blacked out.
+        n_sources: Names of sources in which one was blacked out; such a source would be read from its beginning.
         n_tables: Files of events that were searched afterwards, and had none of the identifiers.
     """
 
@@ -48,7 +49,18 @@ class Forgotten:
     n_archive: int = 0
     n_letters: int = 0
     n_mentions: int = 0
+    n_sources: int = 0
     n_tables: int = 0
+
+    @property
+    def is_found(self) -> bool:
+        """Whether there was anything of the person."""
+        return bool(self.n_events or self.n_letters or self.n_mentions or self.n_sources)
+
+    @property
+    def has_short(self) -> bool:
+        """Whether some identifier is too short to be looked for in other texts."""
+        return any(len(name) < _LONG_ENOUGH for name in self.identifiers)
 
     @property
     def n_events(self) -> int:
@@ -56,7 +68,9 @@ class Forgotten:
         return self.n_window + self.n_archive
 
 
-def forget(folder: str | Path, person: str, settings: StoreSettings | None = None) -> Forgotten:
+def forget(
+    folder: str | Path, person: str, settings: StoreSettings | None = None, *, dry_run: bool = False
+) -> Forgotten:
     """Remove every event of a person from a store: from window, journal, archive, dead letters and late events.
 
     A person's events are those with the identifier given (a user id, a browser's ``anonymousId`` or a mail address),
@@ -71,6 +85,7 @@ def forget(folder: str | Path, person: str, settings: StoreSettings | None = Non
         folder: Folder of the store.
         person: An identifier of the person, as events have it, also where the store hashes it.
         settings: How the store is to be kept.
+        dry_run: Only say what would be removed; nothing is changed.
 
     Raises:
         StoreError: The store cannot be opened or written to, or something of the person is left.
@@ -91,6 +106,9 @@ def forget(folder: str | Path, person: str, settings: StoreSettings | None = Non
         store.checkpoint()
         given = dict.fromkeys([person, *(store.privacy.text(name, person) or person for name in _IDENTIFIERS)])
         work = _Forgetting(paths, tuple(given))
+        if dry_run:
+            work.count()
+            return work.found
         work.forget_letters()
         work.forget_archive()
         store.rewrite(work.rewritten)
@@ -107,8 +125,8 @@ class _Forgetting:
     def __init__(self, paths: StorePaths, given: tuple[str, ...]) -> None:
         self._paths = paths
         self._archive = Archive(paths.archive, paths.archive_sums, paths.spill)
-        names = _identifiers(given, self._tables())
-        self.found = Forgotten((*given[:1], *sorted(names - {given[0]})))
+        names = _identifiers(tuple(map(_plain, given)), self._tables())
+        self.found = Forgotten((given[0], *sorted(names - {_plain(given[0])})))
         self._names = pl.Series(sorted(names), dtype=pl.String)
         long = sorted(filter(lambda name: len(name) >= _LONG_ENOUGH, names), key=len, reverse=True)
         written = dict.fromkeys(form for name in long for form in (name, quote(name), quote(name, safe="")))
@@ -134,12 +152,26 @@ class _Forgetting:
         summary = {**checkpoint.summary, "tallies": counters.to_dict()}
         # Their files were written anew; what the store had in memory of them is forgotten with it.
         ends = {"end": _size(self._paths.dead_letters), "tail": _size(self._paths.dead_letters)}
-        states = {
+        states: dict[str, Any] = {
             "dead_letters": files.dead_letters.next_state(checkpoint.dead_letters.last_ms).model_copy(update=ends),
             "late": files.late.next_state(checkpoint.late.last_ms).model_copy(update={"end": _size(self._paths.late)}),
         }
+        offsets = {self._blacked_out(name): offset for name, offset in checkpoint.offsets.items()}
+        self.found.n_sources = len(checkpoint.offsets.keys() - offsets.keys())
+        states["offsets"] = offsets
         facts = {"number": number, "summary": summary, "parts": tuple(parts), "forgotten_in_archive": in_archive}
         return checkpoint.model_copy(update=facts | states)
+
+    def count(self) -> None:
+        """Count what would be removed."""
+        for path, table in self._tables():
+            n = table.height - self._without(table).height
+            if path.parent == self._paths.window:
+                self.found.n_window += n
+            else:
+                self.found.n_archive += n
+        lines = (line for path in self._letter_files() for line in path.read_bytes().splitlines(keepends=True))
+        self.found.n_letters = sum(map(self._names_person, lines))
 
     def forget_archive(self) -> None:
         """Write those hours of the archive anew that have something of the person."""
@@ -192,7 +224,7 @@ class _Forgetting:
     def _without(self, table: pl.DataFrame) -> pl.DataFrame:
         """The events of others, with the person blacked out in their texts."""
         theirs = pl.any_horizontal(
-            pl.col(name).cast(pl.String).is_in(self._names.implode()).fill_null(value=False) for name in _IDENTIFIERS
+            _identifier(name).is_in(self._names.implode()).fill_null(value=False) for name in _IDENTIFIERS
         )
         kept = table.filter(~theirs)
         if not self._pattern:
@@ -203,6 +235,9 @@ class _Forgetting:
             pl.col(name).cast(pl.String).str.replace_all(self._pattern, _MARK).cast(kept.schema[name]) for name in texts
         )
         return kept.with_columns(blacked_out)
+
+    def _blacked_out(self, text: str) -> str:
+        return re.sub(self._pattern, _MARK, text) if self._pattern else text
 
     def _n_mentions(self, table: pl.DataFrame) -> int:
         if not self._pattern:
@@ -224,7 +259,7 @@ class _Forgetting:
 def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFrame]]) -> set[str]:
     """The identifiers given, and those that events name together with them and with no other user id."""
     none = pl.DataFrame(schema=dict.fromkeys(_IDENTIFIERS, pl.String))
-    together = (table.select(pl.col(_IDENTIFIERS).cast(pl.String)).unique() for _, table in tables)
+    together = (table.select(map(_identifier, _IDENTIFIERS)).unique() for _, table in tables)
     links, users_of = list[tuple[str | None, set[str]]](), dict[str, set[str]]()
     for anonymous_id, user_id, previous_id, email in pl.concat([none, *together]).unique().iter_rows():
         others = {name for name in (anonymous_id, previous_id, email) if name is not None}
@@ -241,6 +276,16 @@ def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFra
             if known or user_id in names:
                 names |= {name for name in others if users_of[name] <= names}
     return names
+
+
+def _plain(name: str) -> str:
+    """An identifier as it is compared: capitals mean nothing in a mail address."""
+    return name.strip().lower() if "@" in name else name
+
+
+def _identifier(column: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String)
+    return pl.when(text.str.contains("@", literal=True)).then(text.str.strip_chars().str.to_lowercase()).otherwise(text)
 
 
 def _size(path: Path) -> int:

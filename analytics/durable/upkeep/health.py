@@ -24,8 +24,9 @@ class Health:
     Args:
         problems: Reasons for an alarm, a sentence each; none of a healthy store.
         events_per_hour: Accepted events of the last hour that is whole, by event time; None before there is one.
-        late_share: Late events among those received.
-        invalid_share: Invalid events among those received.
+        late_share: Events that came late, among those received.
+        invalid_share: Events that came invalid, among those received.
+        unused_share: Those of both that were not taken in again, among those received.
         backlog_bytes: Bytes of each file among the sources that are not yet read, where there are some.
         lag_s: Seconds by which stream time is behind the time that was given; None where none was.
     """
@@ -34,6 +35,7 @@ class Health:
     events_per_hour: int | None = None
     late_share: float = 0.0
     invalid_share: float = 0.0
+    unused_share: float = 0.0
     backlog_bytes: dict[str, int] | None = None
     lag_s: float | None = None
 
@@ -57,11 +59,13 @@ def health_of(
     'degraded'
     """
     counts, hours = store.counts, store.hourly().filter(~pl.col("partial"))
+    taken = store.counts_again.received - store.counts_again.late - store.counts_again.invalid
     lag = None if now is None or store.stream_time is None else now - store.stream_time
     health = Health(
         events_per_hour=int(hours["n_events"][-1]) if hours.height else None,
         late_share=counts.late / max(1, counts.received),
         invalid_share=counts.invalid / max(1, counts.received),
+        unused_share=max(0, counts.late + counts.invalid - taken) / max(1, counts.received),
         backlog_bytes=_backlog(store),
         lag_s=None if lag is None else lag.total_seconds(),
     )
@@ -70,10 +74,11 @@ def health_of(
 
 
 def _problems(health: Health) -> Iterator[str]:
-    if health.late_share > _MOST_UNUSED:
-        yield f"{health.late_share:.0%} of all events were late"
-    if health.invalid_share > _MOST_UNUSED:
-        yield f"{health.invalid_share:.0%} of all events were invalid"
+    if health.unused_share > _MOST_UNUSED:
+        yield (
+            f"{health.unused_share:.0%} of all events are late or invalid ({health.late_share:.0%} came late, "
+            f"{health.invalid_share:.0%} invalid), and were not taken in again"
+        )
 
 
 def _lagging(lag: timedelta | None, now: datetime | None, max_lag: timedelta | None) -> Iterator[str]:

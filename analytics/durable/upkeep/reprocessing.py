@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,8 @@ from analytics.store.counts import Counts
 _LINES: Final = 10_000
 # Only the beginning of such an event was kept.
 _NOT_WHOLE: Final = frozenset({DeadLetterReason.TOO_LARGE})
+_ALL: Final = frozenset(DeadLetterReason) - _NOT_WHOLE
+_USUAL: Final = _ALL - {DeadLetterReason.FAR_AHEAD}
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,17 @@ class Reprocessed:
 
     Args:
         counts: What became of the events this time.
+        stream_time: Stream time of the store afterwards.
         was_stopped: Whether ``stop`` was set before the end.
     """
 
     counts: Counts
+    stream_time: datetime | None = None
     was_stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data."""
-        return {**asdict(self.counts), "was_stopped": self.was_stopped}
+        return {**asdict(self.counts), "stream_time": self.stream_time, "was_stopped": self.was_stopped}
 
 
 def reprocess(
@@ -53,6 +58,7 @@ def reprocess(
     kind: LeftBehind,
     settings: StoreSettings | None = None,
     *,
+    reasons: Collection[DeadLetterReason] = (),
     form: EventFormat | None = None,
     stop: threading.Event | None = None,
 ) -> Reprocessed:
@@ -65,6 +71,7 @@ def reprocess(
         folder: Folder of the store.
         kind: Which of them.
         settings: How the store is to be kept.
+        reasons: Take in only dead letters of these; by default all but those far ahead, which move stream time.
         form: What is known of the dead letters beforehand, such as that they are of another tool.
         stop: Set it to end; the current batch is finished.
 
@@ -88,13 +95,16 @@ def reprocess(
         offset = store.offsets.get(name, {"file": 0, "bytes": 0})
         guard = ClockGuard(store.stream_time, store.n_accepted)
         for letters, reached in _batches(store.kept(kind), offset):
-            batch = guard.checked(_flat(letters, form)) if kind == "dead-letters" else _flat(letters, None)
+            if kind == "dead-letters":
+                batch = guard.checked(_flat(letters, form, frozenset(reasons) or _USUAL))
+            else:
+                batch = _flat(letters, None, _ALL)
             store.append_flattened(batch, SourcePosition(name, reached), again=True)
             if stop.is_set():
                 break
         else:
             store.remove_kept(kind)
-        return Reprocessed(store.counts_again - before, stop.is_set())
+        return Reprocessed(store.counts_again - before, store.stream_time, stop.is_set())
 
 
 def _batches(files: Sequence[Path], offset: Offset) -> Iterator[tuple[list[DeadLetter], Offset]]:
@@ -116,11 +126,14 @@ def _letter(line: bytes) -> DeadLetter:
     return found[0]
 
 
-def _flat(letters: Sequence[DeadLetter], form: EventFormat | None) -> Flattened:
+def _flat(letters: Sequence[DeadLetter], form: EventFormat | None, reasons: frozenset[DeadLetterReason]) -> Flattened:
     """The events of letters, and those that are no events still."""
     is_other = form is not None and form != EventFormat()
     # One that is no JSON would cost the others of its file.
-    is_lost = [letter.reason in _NOT_WHOLE or (is_other and not _is_json(letter.raw)) for letter in letters]
+    is_lost = [
+        letter.reason not in reasons or letter.reason in _NOT_WHOLE or (is_other and not _is_json(letter.raw))
+        for letter in letters
+    ]
     lost = tuple(compress(letters, is_lost))
     whole = [letter for letter, is_gone in zip(letters, is_lost, strict=True) if not is_gone]
     if not is_other:

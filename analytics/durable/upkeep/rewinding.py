@@ -145,8 +145,12 @@ class _Rewinding:
 
     def _summary(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         counters = StoreCounters.from_dict(summary["tallies"])
-        counters.counts += Counts(accepted=-self.n_removed, invalid=self.n_removed)
-        counters.invalid_by_reason[DeadLetterReason.FAR_AHEAD] += self.n_removed
+        # Some may have been accepted only when they were taken in again.
+        n_first = min(self.n_removed, counters.counts.accepted)
+        n_again = self.n_removed - n_first
+        counters.counts += Counts(accepted=-n_first, invalid=n_first)
+        counters.again += Counts(accepted=-n_again, invalid=n_again)
+        counters.invalid_by_reason[DeadLetterReason.FAR_AHEAD] += n_first
         counters.accepted_by_type.subtract(self._removed_by_type)
         reports = HourReports().to_dict()
         return {"stream_ms": self.stream_ms, "tallies": counters.to_dict(), "reports": reports}

@@ -30,7 +30,7 @@ from analytics.durable.journal_file import (
 from analytics.durable.opening import open_store
 from analytics.durable.records import RecordKind, read_batch, read_table
 from analytics.durable.recovery import StorePaths
-from analytics.durable.side_file import found_state
+from analytics.durable.side_file import SideFileState, found_state
 from analytics.durable.window_files import read_part
 from analytics.errors import Damage, StoreCorruptError, StoreFormatError
 from analytics.store.buckets import HourReports
@@ -95,11 +95,24 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
         except StoreCorruptError as error:
             yield error.damage
     yield from _damages_of_journal(paths, None if checkpoint is None else checkpoint.number)
+    if checkpoint is not None:
+        yield from _shortened_files(paths, checkpoint)
     yield from Archive(paths.archive, paths.archive_sums, paths.spill).damages()
     for file in _letter_files(paths):
         yield from _damaged_lines(file)
     kept = sorted(paths.damaged.glob("*.journal"))
     yield from (Damage(path, "was cut off the journal, and is not in the store") for path in kept)
+
+
+def _shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Damage]:
+    """Files of lines that are missing, or shorter than they were."""
+    ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
+    ends[paths.archive_sums] = checkpoint.archive_sums_end
+    for state, path in ((checkpoint.dead_letters, paths.dead_letters), (checkpoint.late, paths.late)):
+        ends |= {path.with_name(file.name): file.n_bytes for file in state.older}
+    for path, end in ends.items():
+        if _size(path) < end:
+            yield Damage(path, f"has {_size(path):,} bytes of {end:,}" if path.exists() else "is missing")
 
 
 def _damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damage]:
@@ -113,6 +126,8 @@ def _damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damag
         found.append(replace(segment, doubtful=b""))
         if segment.doubtful:
             yield Damage(path, f"is damaged at byte {segment.end:,}: a record there is not what was written")
+    if number and not segments(paths.journal):
+        yield Damage(paths.journal, "has no segment, so that what came after the checkpoint is missing")
     try:
         if number is not None:
             list(records_after(found, number))
@@ -159,6 +174,7 @@ def recover_store(folder: Path) -> tuple[str, ...]:
             checkpoint = _mended_checkpoint(paths, done)
             _mend_journal(paths, checkpoint.number, done)
             _mend_lines(paths, checkpoint, done)
+            _mend_archive(paths, done)
     finally:
         with suppress(OSError):  # something is kept in it
             paths.damaged.rmdir()
@@ -281,9 +297,20 @@ def _mend_journal(paths: StorePaths, number: int, done: list[str]) -> None:
     )
 
 
+def _mend_archive(paths: StorePaths, done: list[str]) -> None:
+    """Take damaged hours out of the archive."""
+    archive = Archive(paths.archive, paths.archive_sums, paths.spill)
+    for damage in list(archive.damages()):
+        if damage.path != paths.archive_sums:
+            _keep_aside(paths, damage.path)
+            archive.remove(damage.path)
+            done.append(f"{damage}; the hour is lost, unless a copy of the file is put back")
+
+
 def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> None:
     """Move damaged lines of the files of letters, and of the archive's checksums, to files of their own."""
     ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
+    done += [f"{damage}; what is missing of it is lost" for damage in _shortened_files(paths, checkpoint)]
     for path in (*_letter_files(paths), paths.archive_sums):
         read = read_checked if path == paths.archive_sums else read_letter
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -294,12 +321,26 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
             done.append(f"{path.name}: {sum(is_bad):,} damaged lines were moved out of it")
         if path in ends:
             ends[path] -= _n_bytes_before(ends[path], lines, is_bad)
-    moved = {
-        "dead_letters": checkpoint.dead_letters.model_copy(update={"end": ends[paths.dead_letters]}),
-        "late": checkpoint.late.model_copy(update={"end": ends[paths.late]}),
-    }
-    if checkpoint.model_copy(update=moved) != checkpoint:
-        write_checkpoint(paths.folder, checkpoint.model_copy(update=moved))
+    mended = checkpoint.model_copy(
+        update={
+            "dead_letters": _as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
+            "late": _as_it_is(checkpoint.late, paths.late, ends[paths.late]),
+            "archive_sums_end": min(checkpoint.archive_sums_end, _size(paths.archive_sums)),
+        }
+    )
+    if mended != checkpoint:
+        write_checkpoint(paths.folder, mended)
+
+
+def _as_it_is(state: SideFileState, path: Path, end: int) -> SideFileState:
+    """The state of files of letters of which some may be missing or shorter."""
+    older = [file.model_copy(update={"n_bytes": _size(path.with_name(file.name))}) for file in state.older]
+    found = tuple(file for file in older if path.with_name(file.name).exists())
+    return state.model_copy(update={"end": min(end, _size(path)), "older": found})
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _n_bytes_before(end: int, lines: Sequence[bytes], chosen: Sequence[bool]) -> int:
@@ -314,7 +355,8 @@ def _letter_files(paths: StorePaths) -> Iterator[Path]:
 
 
 def _keep_aside(paths: StorePaths, path: Path) -> None:
-    os.replace(path, _free_name(paths, path.name))  # noqa: PTH105 - see analytics.durable.files
+    with suppress(FileNotFoundError):  # it is what is missing
+        os.replace(path, _free_name(paths, path.name))  # noqa: PTH105 - see analytics.durable.files
 
 
 def _free_name(paths: StorePaths, name: str) -> Path:

@@ -11,9 +11,9 @@ from .runs import (
     run_summary as run_summary,
 )
 from .stores import (
-    counts_text as counts_text,
     forgotten_text as forgotten_text,
     ingest_text as ingest_text,
+    reprocessed_text as reprocessed_text,
     rewound_text as rewound_text,
     stats_data as stats_data,
     stats_text as stats_text,

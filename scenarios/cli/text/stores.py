@@ -15,6 +15,7 @@ from analytics.analysis import Analysis
 from analytics.durable.recovery import read_recovered
 from analytics.durable.upkeep.forgetting import Forgotten
 from analytics.durable.upkeep.health import health_of
+from analytics.durable.upkeep.reprocessing import Reprocessed
 from analytics.durable.upkeep.rewinding import Rewound
 from analytics.events.dimensions import Dimension, current_dimension, dimensions_of
 from analytics.events.pages import category_and_stage
@@ -57,32 +58,37 @@ def ingest_text(done: Ingested, folder: Path) -> Parts:
 
 
 @page
-def counts_text(counts: Counts, folder: Path, *, was_stopped: bool) -> Parts:
+def reprocessed_text(done: Reprocessed, folder: Path) -> Parts:
     """Summarise a call of ``reprocess``.
 
     Args:
-        counts: What became of the events.
+        done: What became of the events.
         folder: Folder of the store.
-        was_stopped: Whether it ended before all were taken.
     """
+    counts = done.counts
     yield str(folder)
     yield ""
     yield table(((name, f"{n:,}") for name, n in asdict(counts).items()), ("", "taken again"))
-    if counts.late or counts.invalid:
-        yield f"  the {counts.late + counts.invalid:,} late and invalid ones are kept as before"
-    if was_stopped:
+    yield ""
+    if counts.invalid:
+        yield f"{counts.invalid:,} stay dead letters"
+    if done.stream_time is not None:
+        late = f"; {counts.late:,} are late still, and funnelsim rewind may set it back" if counts.late else ""
+        yield f"stream time is {_time(done.stream_time)}{late}"
+    if done.was_stopped:
         yield "stopped on request; run the same command to resume"
 
 
 @page
-def forgotten_text(done: Forgotten, folder: Path) -> Parts:
+def forgotten_text(done: Forgotten, folder: Path, *, dry_run: bool = False) -> Parts:
     """Summarise a call of ``forget``, without naming the person again.
 
     Args:
         done: What was removed.
         folder: Folder of the store.
+        dry_run: Whether nothing was changed.
     """
-    yield str(folder)
+    yield f"{folder}: nothing was changed; this would be:" if dry_run else str(folder)
     yield ""
     rows = {
         "identifiers of the person": len(done.identifiers),
@@ -90,11 +96,19 @@ def forgotten_text(done: Forgotten, folder: Path) -> Parts:
         "events removed from the archive": done.n_archive,
         "dead letters and late events removed": done.n_letters,
         "texts of others blacked out": done.n_mentions,
+        "names of sources blacked out": done.n_sources,
         "files of events searched": done.n_tables,
     }
     yield table((name, f"{n:,}") for name, n in rows.items())
     yield ""
-    yield "no file of the store has any of the identifiers now; the sources, copies and backups are not part of it"
+    if not done.is_found:
+        yield alert("nothing of this person was found; is the identifier the one that the events have?")
+    elif not dry_run:
+        yield "no file of the store has any of the identifiers now; the sources, copies and backups are not part of it"
+    if done.has_short:
+        yield "an identifier of fewer than six characters was looked for among identifiers only, not in other texts"
+    if done.n_sources and not dry_run:
+        yield "ingest would read the blacked-out sources from their beginnings, and bring the person back"
 
 
 @page
@@ -216,7 +230,7 @@ def stats_text(data: dict[str, Any]) -> Parts:
         taken = ", ".join(f"{name} {n:,}" for name, n in data["again"].items() if n)
         yield f"  taken in again: {taken}"
     if data["forgotten"]:
-        yield f"  forgotten with the person they were of: {data['forgotten']:,}"
+        yield f"  forgotten {data['forgotten']:,} of the accepted, with the persons they were of"
     warnings = dict.fromkeys((*data["warnings"], *data["health"]["problems"]))
     yield from (alert(f"  warning: {warning}") for warning in warnings)
     yield ""
