@@ -290,7 +290,9 @@ def _usable(
     held: list[SourceBatch] = []
     for batch in batches:
         held.append(batch)
-        is_known = batch.position.source in offsets
+        is_known = batch.position.source in offsets or batch.again
+        # What waits is usable.
+        is_known |= any(letter.reason is DeadLetterReason.FAR_AHEAD for letter in batch.events.dead_letters)
         if is_known or batch.events.frame.height or sum(len(each.events.dead_letters) for each in held) > _MOST_HELD:
             yield from held
             yield from batches

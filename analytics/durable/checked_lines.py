@@ -82,18 +82,22 @@ def add_line(path: Path, entry: Mapping[str, object]) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_FOLLOW, PRIVATE)
     try:
         end = os.fstat(descriptor).st_size
-        # A process that died amid a line must not spoil the next one too.
-        is_torn = end and os.pread(descriptor, 1, end - 1) != b"\n"
-        write_all(descriptor, b"\n" * bool(is_torn) + checked_line(entry))
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            # A process died amid a line, which is written again if it is needed.
+            os.ftruncate(descriptor, os.pread(descriptor, end, 0).rfind(b"\n") + 1)
+        write_all(descriptor, checked_line(entry))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """The entries of a file that may not exist, with the numbers of their lines; None for one that was damaged."""
+    """The entries of a file that may not exist, with the numbers of their lines; None for one that was damaged.
+
+    A last line without its newline was never finished, and is none.
+    """
     if path.exists():
         with reading(path), path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if not line.isspace():
+                if line.endswith(b"\n") and not line.isspace():
                     yield number, read_checked(line)

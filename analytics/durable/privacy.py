@@ -23,6 +23,7 @@ KEY_VARIABLE: Final = "FUNNELSIM_PRIVACY_KEY"
 """Environment variable with the key of the hashes."""
 
 _HASHED: Final = "hmac-"
+_IS_HASHED: Final = re.compile(r"hmac-[0-9a-f]{32}(?:@.*)?")
 _FEWEST_BYTES: Final = 16
 _PARAMETERS: Final = r"[?&](?:utm_[a-z_]+|gclid|wbraid|gbraid|dclid|fbclid|msclkid|li_fat_id|twclid|ttclid)=[^&#]*"
 _PREFIXES: Final = {4: 24, 6: 48}
@@ -87,7 +88,8 @@ class Privacy:
         if not isinstance(event, dict):
             detail = f"{letter.reason}; its {len(letter.raw):,} bytes are not kept, as they may name a person"
             return DeadLetter(b"", DeadLetterReason(letter.reason), detail, letter.position)
-        kept: dict[str, Any] = {} if "extra" in self.settings.drop else event
+        # Only what has a column: nobody can tell what else a broken event says.
+        kept: dict[str, Any] = {}
         for column in COLUMNS:
             value = _at(event, column.path)
             if value is not None:
@@ -98,7 +100,7 @@ class Privacy:
         return replace(letter, raw=raw, detail=str(letter.reason))
 
     def _hashed(self, column: str, text: str) -> str:
-        if text.startswith(_HASHED):
+        if _IS_HASHED.fullmatch(text):
             return text
         if column != "email":
             return _HASHED + self._digest(text)

@@ -42,6 +42,7 @@ class StorePaths:
         dead_letters: File of the events that could not be used.
         late: File of the late events.
         damaged: Folder of what was cut off the journal.
+        forgetting: File with the identifiers of a person who is being forgotten.
         archive_sums: File with the checksums of the archive's files.
     """
 
@@ -54,6 +55,7 @@ class StorePaths:
         self.dead_letters: Final = folder / "dead_letters.ndjson"
         self.late: Final = folder / "late.ndjson"
         self.damaged: Final = folder / "damaged"
+        self.forgetting: Final = folder / "forgetting.json"
         self.archive_sums: Final = folder / "archive.ndjson"
 
 

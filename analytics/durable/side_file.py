@@ -104,6 +104,24 @@ def found_state(path: Path) -> SideFileState:
     return SideFileState(end=end, tail=end, n_lines=n_lines, older=older, n_files=n_files)
 
 
+def as_it_is(state: SideFileState, path: Path, end: int | None = None) -> SideFileState:
+    """The state of files of which some were written anew, or may be missing or shorter.
+
+    Args:
+        state: The state at the last checkpoint.
+        path: The current file.
+        end: Length of the current file at the checkpoint, where lines before it were removed.
+    """
+    older = [file.model_copy(update={"n_bytes": _size(path.with_name(file.name))}) for file in state.older]
+    found = tuple(file for file in older if path.with_name(file.name).exists())
+    length = min(state.end if end is None else end, _size(path))
+    return state.model_copy(update={"end": length, "tail": min(state.tail, length), "older": found})
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _older_names(path: Path) -> str:
     return f"{path.stem}.{'[0-9]' * 6}{path.suffix}"
 
@@ -244,7 +262,8 @@ class SideFile:
         kept, n_bytes = list[OlderFile](), 0
         for file in reversed(older):
             n_bytes += file.n_bytes
-            if n_bytes > self._keeping.n_bytes or (begin is not None and file.last_ms < begin):
+            # The newest stays, however large: it may not even have its name yet.
+            if (kept and n_bytes > self._keeping.n_bytes) or (begin is not None and file.last_ms < begin):
                 break
             kept.insert(0, file)
         return kept

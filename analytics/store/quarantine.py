@@ -87,6 +87,9 @@ class Quarantine:
         # What the stream has reached was given back already.
         self._waiting = frame.filter(_FACTS[0] > (self._level or 0))
         self._since = _NO_FACTS
+        if self._waiting.height:
+            # What came after them is not known; as many as are needed to deny them may have.
+            self._since = _Facts(np.zeros(_QUORUM, np.int64), np.arange(_QUORUM, dtype=np.uint64))
         self._sole_device: np.uint64 | None = None
         # What came before is not known: only a stream of one device throughout is judged by its events.
         self._has_many = stream_time is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -18,6 +20,7 @@ from analytics.durable.files import put_file, remove_file
 from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
+from analytics.durable.side_file import as_it_is
 from analytics.durable.window_files import read_part, write_part
 from analytics.errors import StoreError
 from analytics.events.times import HOUR_MS
@@ -105,16 +108,21 @@ def forget(
     with open_existing(folder, settings) as store:
         store.checkpoint()
         given = dict.fromkeys([person, *(store.privacy.text(name, person) or person for name in _IDENTIFIERS)])
-        work = _Forgetting(paths, tuple(given))
+        work = _Forgetting(paths, (*given, *_begun(paths)))
         if dry_run:
             work.count()
             return work.found
+        # What joins the identifiers goes with the first events: one that dies needs them when it is run again.
+        put_file(paths.forgetting, json.dumps(work.found.identifiers).encode())
+        for left in paths.folder.rglob(".*.new"):
+            remove_file(left)
         work.forget_letters()
         work.forget_archive()
         store.rewrite(work.rewritten)
         for path in paths.damaged.glob("*"):
             # Nobody can tell what is in it.
             remove_file(path)
+        remove_file(paths.forgetting)
         work.search()
     return work.found
 
@@ -129,10 +137,10 @@ class _Forgetting:
         self.found = Forgotten((given[0], *sorted(names - {_plain(given[0])})))
         self._names = pl.Series(sorted(names), dtype=pl.String)
         long = sorted(filter(lambda name: len(name) >= _LONG_ENOUGH, names), key=len, reverse=True)
-        written = dict.fromkeys(form for name in long for form in (name, quote(name), quote(name, safe="")))
-        self._pattern = rf"(?i)(?:{'|'.join(map(re.escape, written))})" if long else ""
+        forms = dict.fromkeys(form for name in long for form in (name, quote(name), quote(name, safe="")))
+        self._pattern = rf"(?i)(?:{'|'.join(map(_as_word, forms))})" if long else ""
 
-    def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:
+    def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:  # noqa: ARG002
         """The checkpoint without the person, whose files are written."""
         parts = list[Part]()
         stream_ms = checkpoint.summary["stream_ms"] or 0
@@ -144,17 +152,16 @@ class _Forgetting:
             self.found.n_window += table.height - kept.height
             if not kept.is_empty():
                 name = f"{number:020}-{len(parts):04}.arrow"
-                parts.append(write_part(self._paths.window, name, kept, int(event_hours(kept).max())))
+                parts.append(write_part(self._paths.window, name, _anew(kept), int(event_hours(kept).max())))
         counters = StoreCounters.from_dict(checkpoint.summary["tallies"])
         # By what is recorded, as a process may have died that had forgotten a part.
         in_archive = self._archive.n_forgotten
         counters.forgotten += self.found.n_window + in_archive - checkpoint.forgotten_in_archive
         summary = {**checkpoint.summary, "tallies": counters.to_dict()}
         # Their files were written anew; what the store had in memory of them is forgotten with it.
-        ends = {"end": _size(self._paths.dead_letters), "tail": _size(self._paths.dead_letters)}
         states: dict[str, Any] = {
-            "dead_letters": files.dead_letters.next_state(checkpoint.dead_letters.last_ms).model_copy(update=ends),
-            "late": files.late.next_state(checkpoint.late.last_ms).model_copy(update={"end": _size(self._paths.late)}),
+            "dead_letters": as_it_is(checkpoint.dead_letters, self._paths.dead_letters),
+            "late": as_it_is(checkpoint.late, self._paths.late),
         }
         offsets = {self._blacked_out(name): offset for name, offset in checkpoint.offsets.items()}
         self.found.n_sources = len(checkpoint.offsets.keys() - offsets.keys())
@@ -229,7 +236,7 @@ class _Forgetting:
         kept = table.filter(~theirs)
         if not self._pattern:
             return kept
-        texts = [name for name, dtype in kept.schema.items() if dtype in {pl.String, pl.Categorical}]
+        texts = _texts(kept)
         self.found.n_mentions += self._n_mentions(kept)
         blacked_out = (
             pl.col(name).cast(pl.String).str.replace_all(self._pattern, _MARK).cast(kept.schema[name]) for name in texts
@@ -242,7 +249,7 @@ class _Forgetting:
     def _n_mentions(self, table: pl.DataFrame) -> int:
         if not self._pattern:
             return 0
-        texts = [name for name, dtype in table.schema.items() if dtype in {pl.String, pl.Categorical}]
+        texts = _texts(table)
         found = table.select(pl.col(name).cast(pl.String).str.contains(self._pattern).sum() for name in texts)
         return int(found.sum_horizontal().sum())
 
@@ -252,8 +259,35 @@ class _Forgetting:
         return self._is_in(text) or self._is_in(line.decode("utf-8", "replace"))
 
     def _is_in(self, text: str) -> bool:
-        short = (name for name in self._names if len(name) < _LONG_ENOUGH)
-        return bool(self._pattern and re.search(self._pattern, text)) or any(f'"{name}"' in text for name in short)
+        short = [name for name in self._names if len(name) < _LONG_ENOUGH]
+        forms = {text, unquote(text), unquote(unquote(text)), html.unescape(text), _unescaped(text)}
+        return any(
+            (self._pattern and re.search(self._pattern, form)) or any(f'"{name}"' in form for name in short)
+            for form in forms
+        )
+
+
+def _as_word(name: str) -> str:
+    """A pattern of a name that is no part of a longer word."""
+    before, after = (r"\b" if end.isalnum() else "" for end in (name[0], name[-1]))
+    return f"{before}{re.escape(name)}{after}"
+
+
+def _unescaped(text: str) -> str:
+    """A text without the escapes of JSON."""
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+
+
+def _anew(table: pl.DataFrame) -> pl.DataFrame:
+    """The same with texts made anew: an Arrow stream has those of rows that were filtered out, too."""
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    return table.with_columns(pl.Series(name, table[name].to_list(), dtype=pl.String) for name in texts)
+
+
+def _texts(table: pl.DataFrame) -> list[str]:
+    """Columns in which somebody may be mentioned; identifiers are those of others, or are removed with their events."""
+    own = {*_IDENTIFIERS, "message_id", "context_group_id"}
+    return [name for name, dtype in table.schema.items() if dtype in {pl.String, pl.Categorical} and name not in own]
 
 
 def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFrame]]) -> set[str]:
@@ -278,6 +312,16 @@ def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFra
     return names
 
 
+def _begun(paths: StorePaths) -> tuple[str, ...]:
+    """Identifiers that a process was forgetting when it died."""
+    if not paths.forgetting.exists():
+        return ()
+    try:
+        return tuple(json.loads(paths.forgetting.read_bytes()))
+    except ValueError:
+        return ()
+
+
 def _plain(name: str) -> str:
     """An identifier as it is compared: capitals mean nothing in a mail address."""
     return name.strip().lower() if "@" in name else name
@@ -286,7 +330,3 @@ def _plain(name: str) -> str:
 def _identifier(column: str) -> pl.Expr:
     text = pl.col(column).cast(pl.String)
     return pl.when(text.str.contains("@", literal=True)).then(text.str.strip_chars().str.to_lowercase()).otherwise(text)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -125,8 +125,11 @@ class _Rewinding:
 
     def _tables(self, checkpoint: Checkpoint, start: int) -> Iterator[pl.DataFrame]:
         """The events of the window, and those of the archive from an hour on, or of its latest hour where that is 0."""
+        reached = checkpoint.summary["stream_ms"]
+        floor = reached - reached % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
         for part in checkpoint.parts:
-            yield read_part(self._paths.window, part).select(NO_TIMED_EVENTS.columns)
+            # A part may have hours too that have left the window, and are in the archive.
+            yield read_part(self._paths.window, part).select(NO_TIMED_EVENTS.columns).filter(_MS.ge(floor))
         hours = self.archive.hours()
         latest = max((hour for hour in hours if hour <= self._to_ms), default=0)
         for hour in (hour for hour in hours if (hour >= start if start else hour == latest)):

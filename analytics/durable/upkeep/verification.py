@@ -30,7 +30,7 @@ from analytics.durable.journal_file import (
 from analytics.durable.opening import open_store
 from analytics.durable.records import RecordKind, read_batch, read_table
 from analytics.durable.recovery import StorePaths
-from analytics.durable.side_file import SideFileState, found_state
+from analytics.durable.side_file import as_it_is, found_state
 from analytics.durable.window_files import read_part
 from analytics.errors import Damage, StoreCorruptError, StoreFormatError
 from analytics.store.buckets import HourReports
@@ -65,6 +65,10 @@ def verify_store(folder: Path) -> tuple[Damage, ...]:
     while True:
         before = _number(folder)
         found = tuple(_damages(paths))
+        if found:
+            # A process may have been writing a file of the archive anew.
+            again = set(_damages(paths))
+            found = tuple(damage for damage in found if damage in again)
         # A checkpoint meanwhile removes files.
         if before == _number(folder):
             return found
@@ -100,6 +104,8 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
     yield from Archive(paths.archive, paths.archive_sums, paths.spill).damages()
     for file in _letter_files(paths):
         yield from _damaged_lines(file)
+    if paths.forgetting.exists():
+        yield Damage(paths.forgetting, "is of a forget that did not come to its end; run it again")
     kept = sorted(paths.damaged.glob("*.journal"))
     yield from (Damage(path, "was cut off the journal, and is not in the store") for path in kept)
 
@@ -202,18 +208,23 @@ def _mended_checkpoint(paths: StorePaths, done: list[str]) -> Checkpoint:
     if checkpoint is None:
         mended = _new_checkpoint(paths)
         n = sum(part.n_events for part in mended.parts)
-        done.append(f"the checkpoint is lost: counts and offsets begin anew, with {n:,} events of the window")
+        done.append(
+            f"the checkpoint is lost: counts and offsets begin anew, with {n:,} events of the window, before those of "
+            f"the journal; the window has {_WINDOW_HOURS} hours, and settings of privacy must be given again"
+        )
     else:
         mended = _with_whole_parts(checkpoint, paths, done)
     if mended != checkpoint:
         write_checkpoint(paths.folder, mended)
+    # Only now: before, the checkpoint needed them.
+    for part in set(_parts(checkpoint)) - set(_parts(mended)):
+        _keep_aside(paths, paths.window / part.name)
     return mended
 
 
 def _with_whole_parts(checkpoint: Checkpoint, paths: StorePaths, done: list[str]) -> Checkpoint:
     bad = [part for part in _parts(checkpoint) if not _is_whole(paths, part)]
     for part in bad:
-        _keep_aside(paths, paths.window / part.name)
         if part == checkpoint.redeliveries:
             done.append("what was delivered more than once is forgotten; it may count as a conflict again")
         else:
@@ -250,7 +261,7 @@ def _new_checkpoint(paths: StorePaths) -> Checkpoint:
     stream_ms = events.select(pl.col("event_time").max().dt.epoch("ms")).item()
     reports = HourReports().to_dict()
     return Checkpoint(
-        number=min((record.number for record in _records(paths)), default=1) - 1,
+        number=_number_before_journal(paths),
         window_hours=_WINDOW_HOURS,
         skew_seconds=_SKEW_SECONDS,
         summary={"stream_ms": stream_ms, "tallies": counters.to_dict(), "reports": reports},
@@ -259,6 +270,14 @@ def _new_checkpoint(paths: StorePaths) -> Checkpoint:
         dead_letters=found_state(paths.dead_letters),
         late=found_state(paths.late),
     )
+
+
+def _number_before_journal(paths: StorePaths) -> int:
+    """Number of the checkpoint that is lost: that before the first record, and never one of a file of the window."""
+    first = min((record.number for record in _records(paths)), default=0)
+    named = [int(path.name[:20]) for path in paths.window.glob("[0-9]*.arrow")]
+    begun = [int(path.stem) - 1 for path in segments(paths.journal)]
+    return first - 1 if first else max((0, *named, *begun))
 
 
 def _records(paths: StorePaths) -> Iterator[Record]:
@@ -323,20 +342,13 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
             ends[path] -= _n_bytes_before(ends[path], lines, is_bad)
     mended = checkpoint.model_copy(
         update={
-            "dead_letters": _as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
-            "late": _as_it_is(checkpoint.late, paths.late, ends[paths.late]),
+            "dead_letters": as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
+            "late": as_it_is(checkpoint.late, paths.late, ends[paths.late]),
             "archive_sums_end": min(checkpoint.archive_sums_end, _size(paths.archive_sums)),
         }
     )
     if mended != checkpoint:
         write_checkpoint(paths.folder, mended)
-
-
-def _as_it_is(state: SideFileState, path: Path, end: int) -> SideFileState:
-    """The state of files of letters of which some may be missing or shorter."""
-    older = [file.model_copy(update={"n_bytes": _size(path.with_name(file.name))}) for file in state.older]
-    found = tuple(file for file in older if path.with_name(file.name).exists())
-    return state.model_copy(update={"end": min(end, _size(path)), "older": found})
 
 
 def _size(path: Path) -> int:

@@ -234,3 +234,32 @@ def test_what_is_missing_is_damage(whole: Path, tmp_path: Path, name: str) -> No
     assert recover_store(folder)
     assert verify_store(folder) == ()
     open_store(folder).close()
+
+
+def test_a_store_that_lost_its_checkpoint_goes_on(whole: Path, tmp_path: Path) -> None:
+    """After `recover` new files of the window never take the names of those in use."""
+    folder = tmp_path / "store"
+    with open_store(folder, SETTINGS) as store:
+        for batch in STREAM[:6]:
+            store.append_flattened(batch.events, batch.position)
+    (folder / "checkpoint.json").unlink()
+    recover_store(folder)
+    n = read_store(folder).n_accepted
+    for batch in STREAM[6:12]:
+        with open_store(folder) as store:
+            store.append_flattened(batch.events)
+    assert read_store(folder).n_accepted > n
+    assert verify_store(folder) == ()
+
+
+def test_letters_beyond_their_cap_are_the_oldest(tmp_path: Path) -> None:
+    """However small the cap and large the file, what was written last is kept, and what was removed is counted."""
+    settings = StoreSettings(side_files_mib=0.0005)
+    for n in range(6):
+        with open_store(tmp_path / "store", settings) as store:
+            store.append_json(b"".join(b"broken %d-%d\n" % (n, k) for k in range(20)))
+    files = sorted((tmp_path / "store").glob("dead_letters*.ndjson"))
+    text = b"".join(path.read_bytes() for path in files)
+    assert b"broken 5-0" in text
+    assert b"broken 0-0" not in text
+    assert verify_store(tmp_path / "store") == ()

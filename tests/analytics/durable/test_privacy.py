@@ -22,6 +22,7 @@ from analytics.durable.upkeep.reprocessing import reprocess
 from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import AnalyticsError, StoreError, StoreFormatError
 from analytics.events.enrichment import conform
+from analytics.ingestion import ingest
 from analytics.settings import PrivacySettings
 
 KEY = "a key of more than sixteen bytes"
@@ -126,7 +127,7 @@ def test_a_store_keeps_to_its_privacy(tmp_path: Path, monkeypatch: pytest.Monkey
     with open_store(tmp_path / "store") as store:
         store.append_json(jane(3, 0.1))
         assert store.events()["user_id"].n_unique() == 1
-    with pytest.raises(StoreFormatError, match="the privacy of the store is .* and .* is asked for"):
+    with pytest.raises(StoreFormatError, match=r"the privacy of the store is .* and .* is asked for"):
         open_store(tmp_path / "store", StoreSettings(privacy=PrivacySettings(drop=["email"])))
     monkeypatch.setenv(KEY_VARIABLE, KEY[::-1])
     with pytest.raises(StoreFormatError, match="hashes with another key"):
@@ -249,3 +250,39 @@ def test_a_person_is_forgotten_among_a_million_events(tmp_path: Path) -> None:
     assert store.counts == before.counts
     archived = sum(pl.read_parquet(path, columns=["type"]).height for path in tmp_path.rglob("*.parquet"))
     assert store.n_accepted == store.events().height + archived + done.n_events
+
+
+def test_nobody_else_is_taken_for_the_person(tmp_path: Path) -> None:
+    """Whose identifier begins or ends with that of the person keeps their own, and their letters."""
+    names = [f"user-{k}" for k in range(1, 20)] + ["joann@example.com", "ann@example.com"]
+    with open_store(tmp_path) as store:
+        store.append_json(
+            b"".join(event(k, k / 10, anonymousId=f"b-{name}", userId=name) for k, name in enumerate(names))
+        )
+        store.append_json(b"user-12 is broken\nann@example.com is \\u0061nn@example.com\n")
+    for person in ("user-1", "Ann@Example.com"):
+        assert forget(tmp_path, person).n_window == 1
+    kept = read_store(tmp_path).events()
+    assert set(kept["user_id"]) == set(names) - {"user-1", "ann@example.com"}
+    assert set(kept["anonymous_id"]) == {f"b-{name}" for name in kept["user_id"]}
+    assert b"user-12 is broken" in written(tmp_path)
+    assert b"\\u0061nn" not in written(tmp_path)
+
+
+def test_a_source_that_names_the_person_is_blacked_out(tmp_path: Path) -> None:
+    """The name of a file among the offsets goes too; nothing is left for anybody to edit."""
+    file = tmp_path / "jane@acme.io.ndjson"
+    file.write_bytes(b"".join(event(k, k / 10, anonymousId="browser-of-jane", userId="jane@acme.io") for k in range(5)))
+    ingest([str(file)], tmp_path / "store")
+    done = forget(tmp_path / "store", "Jane@acme.io")
+    assert (done.n_window, done.n_sources) == (5, 1)
+    assert b"jane@acme" not in written(tmp_path / "store")
+
+
+def test_a_link_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    """Nothing is written or removed where a link leads to."""
+    open_store(tmp_path / "store").close()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "store" / "damaged").symlink_to(tmp_path / "precious")
+    with pytest.raises(StoreFormatError, match="is a link"):
+        forget(tmp_path / "store", "somebody")

@@ -56,20 +56,21 @@ def test_one_event_far_ahead_costs_no_other(tmp_path: Path, ahead: int, n_events
 
 
 def test_what_waits_is_taken_once_time_has_moved_on(tmp_path: Path) -> None:
-    """After a quiet weekend the first visitor waits, also over a restart, until a second one comes; none is lost."""
+    """After a quiet weekend the first visitor waits, over a restart, until two more come; none is lost."""
     folder = tmp_path / "store"
     first = [*pages(100), page("monday", 70, "x")]
     done = ingest([written(tmp_path / "1", first)], folder, SETTINGS)
     assert (done.counts.accepted, done.counts.invalid) == (100, 1)
-    done = ingest([written(tmp_path / "2", [page("second", 70.5, "y")])], folder, SETTINGS)
-    assert (done.counts.accepted, done.counts_again.accepted) == (1, 1)
+    second = [written(tmp_path / "2", [page("second", 70.5, "y"), page("third", 70.6, "z")])]
+    done = ingest(second, folder, SETTINGS)
+    assert (done.counts.accepted, done.counts_again.accepted) == (2, 1)
     assert done.warnings == ()
     third = ingest([written(tmp_path / "3", pages(10, 71, first=200))], folder, SETTINGS)
     assert third.counts_again.received == 0
     store = read_store(folder)
-    assert (store.counts.received, store.n_accepted) == (112, 112)
-    assert archived(folder).height + store.events().height == 112
-    assert sorted(store.events()["message_id"].to_list())[-2:] == ["monday", "second"]
+    assert (store.counts.received, store.n_accepted) == (113, 113)
+    assert archived(folder).height + store.events().height == 113
+    assert sorted(store.events()["message_id"].to_list())[-3:] == ["monday", "second", "third"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,3 +152,45 @@ def test_a_store_is_not_set_back_without_need(tmp_path: Path) -> None:
     with pytest.raises(AnalyticsError, match="time zone"):
         rewind(tmp_path, datetime(2026, 3, 3))  # noqa: DTZ001 - the fault
     assert read_store(tmp_path).digest() == before
+
+
+def test_what_was_denied_before_a_restart_is_not_confirmed_after_it(tmp_path: Path) -> None:
+    """Two wrong clocks, with normal events and a restart between them, move nothing."""
+    folder = tmp_path / "store"
+    first = [*pages(100), page("x", 960, "x"), *pages(50, 2, 1, first=100)]
+    ingest([written(tmp_path / "1", first)], folder, SETTINGS)
+    done = ingest([written(tmp_path / "2", [page("y", 961, "y"), *pages(50, 3, 1, first=200)])], folder, SETTINGS)
+    assert (done.counts.accepted, done.counts.late, done.counts_again.received) == (50, 0, 0)
+
+
+def test_hours_that_have_left_the_window_come_back_once(tmp_path: Path) -> None:
+    """A file of the window may have hours that are in the archive too: set back, each event is there once."""
+    with open_store(tmp_path, SETTINGS) as store:
+        store.append_json("".join(pages(100, hours=20)).encode())
+        store.checkpoint()
+        store.append_json("".join(pages(10, 30, 1, first=100)).encode())
+    rewind(tmp_path, START + timedelta(hours=25), SETTINGS)
+    store = read_store(tmp_path)
+    assert store.events()["message_id"].n_unique() == store.events().height == 100
+    assert archived(tmp_path).is_empty()
+
+
+def test_stream_time_is_set_back_below_what_was_taken_in_again(tmp_path: Path) -> None:
+    """No count is ever negative, whatever comes first."""
+    poisoned(tmp_path)
+    rewind(tmp_path, START + timedelta(days=3), SETTINGS)
+    reprocess(tmp_path, "late", SETTINGS)
+    rewind(tmp_path, START + timedelta(hours=2), SETTINGS)
+    store = read_store(tmp_path)
+    assert min(vars(store.counts).values()) >= 0
+    assert min(vars(store.counts_again).values()) >= 0
+    assert store.n_accepted == store.events().height + archived(tmp_path).height
+
+
+def test_a_file_of_events_that_all_wait_is_not_refused(tmp_path: Path) -> None:
+    """After a quiet weekend a new file of one device waits as a whole, and is told of."""
+    folder = tmp_path / "store"
+    ingest([written(tmp_path / "1", pages(100))], folder, SETTINGS)
+    done = ingest([written(tmp_path / "2", [page(f"x{k}", 90 + k / 10, "x") for k in range(20)])], folder, SETTINGS)
+    assert done.invalid_by_reason == {DeadLetterReason.FAR_AHEAD: 20}
+    assert "20 (far_ahead)" in done.warnings[-1]
