@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import BinaryIO, Final, cast
 
 from analytics.io.containers import HEAD
-from analytics.io.lines import CHUNK, LINE_BYTES, Line, LineCutter, flatten_cut_lines
+from analytics.io.lines import CHUNK, LINE_BYTES, Line, LineCutter, flatten_cut_lines, is_complete
 from analytics.io.position import Offset, SourceBatch, SourcePosition
 from analytics.io.reading import EventFormat, is_plain_head, read_events, unreadable
 from analytics.sources.source import Now, Source
@@ -83,10 +83,17 @@ class NdjsonStream(Source):
             lines = self._ready_lines()
 
     def _is_plain(self) -> bool:
-        """Whether the stream is NDJSON of the Segment Spec, by its first line, for which this waits."""
-        while not self._is_stopped() and b"\n" not in self._begun and len(self._begun) < HEAD and not self._is_at_end:
+        """Whether the stream is NDJSON of the Segment Spec, by its first line, for which this waits.
+
+        A broken first line tells nothing: then it waits for another, so that what comes late decides as if at once.
+        """
+        while not (self._is_stopped() or self._is_at_end or len(self._begun) >= HEAD or self._has_whole_line()):
             self._begun += self._piece(1 << 16)
         return is_plain_head(self._begun, self._form, is_live=self._now is not None)
+
+    def _has_whole_line(self) -> bool:
+        first, newline, rest = self._begun.partition(b"\n")
+        return bool(newline) and (is_complete(first) or b"\n" in rest)
 
     def _piece(self, n_bytes: int) -> bytes:
         """The next bytes; none if there are none soon, or at the end."""

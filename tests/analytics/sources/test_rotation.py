@@ -386,3 +386,15 @@ def test_half_a_line_is_said_once_and_nothing_is_stored(tmp_path: Path) -> None:
     path.write_bytes(events("a1"))
     assert ingest([str(path)], tmp_path / "store").counts.accepted == 1
     assert read_store(tmp_path / "store").counts.invalid == 0
+
+
+def test_a_pattern_that_matches_rotated_files_of_an_unknown_log_reads_them_first(tmp_path: Path) -> None:
+    """Nothing is left out of a first run, and the oldest comes first; once the log is known, new names are."""
+    event = b'{"type":"page","anonymousId":"a","messageId":"%d","timestamp":"2026-03-03T09:00:00Z"}\n'
+    for number, name in enumerate(("a.log.2", "a.log.1", "a.log")):
+        path = tmp_path / name
+        path.write_bytes(b"".join(event % (10 * number + k) for k in range(3)))
+        os.utime(path, (1_000_000 + number, 1_000_000 + number))
+    done = ingest([str(tmp_path / "a.log*")], tmp_path / "store")
+    assert (done.counts.received, done.counts.accepted) == (9, 9)
+    assert ingest([str(tmp_path / "a.log*")], tmp_path / "store").counts.received == 0

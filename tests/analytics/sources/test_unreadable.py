@@ -215,3 +215,22 @@ def test_only_the_first_bytes_say_what_a_stream_is(tmp_path: Path) -> None:
     os.close(out)
     assert sum(batch.events.frame.height for batch in batches) == 2
     assert [each.raw for batch in batches for each in batch.events.dead_letters] == [b"\x1f\x8bx", b"PK\x03\x04"]
+
+
+def test_a_broken_first_line_is_a_dead_letter_however_late_the_rest_comes() -> None:
+    """What a stream is does not depend on how long its writer pauses after a first line that is cut off."""
+    out, into = os.pipe()
+
+    def write() -> None:
+        os.write(into, b'{"type":"pa\n')
+        time.sleep(0.5)
+        os.write(into, EVENT % 1 + EVENT % 2)
+        os.close(into)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    batches = list(NdjsonStream(out, 10, lambda: False).batches({}, follow=False))
+    writer.join()
+    os.close(out)
+    assert sum(batch.events.frame.height for batch in batches) == 2
+    assert [each.raw for batch in batches for each in batch.events.dead_letters] == [b'{"type":"pa']
