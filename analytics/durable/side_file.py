@@ -237,7 +237,7 @@ class SideFile:
         with writing(self._path):
             self._finish(state)
             if is_set_aside:
-                os.close(self._descriptor)
+                self.close()
                 self._descriptor = self._opened()
                 self._begins.clear()
                 self._end, self._n_lines = 0, 0
