@@ -31,7 +31,7 @@ PATH = "x" * 200
 
 
 class Writer(threading.Thread):
-    """Writes a log in bursts, some lines in two halves, and rotates it by renaming, keeping one old file, gzipped.
+    """Writes a log in bursts, some lines in two halves, and rotates it by renaming, keeping nine old files.
 
     Args:
         log: The log.
@@ -68,6 +68,9 @@ class Writer(threading.Thread):
 
     def _rotate(self) -> None:
         first, second = Path(f"{self._log}.1"), Path(f"{self._log}.2.gz")
+        for number in range(8, 1, -1):
+            if (old := Path(f"{self._log}.{number}.gz")).exists():
+                old.rename(f"{self._log}.{number + 1}.gz")
         if first.exists():
             with first.open("rb") as plain, gzip.open(second, "wb", 1) as packed:
                 shutil.copyfileobj(plain, packed)
@@ -104,7 +107,7 @@ def test_a_log_is_followed_through_rotations_and_kills(tmp_path: Path) -> None:
         memory.append(memory_mib(process))
         if (folder / "checkpoint.json").exists():
             seen.append(read_store(folder).counts.received)
-        # Old files are two rotations away, so that a follower that is restarted at once finds them.
+        # As many old files are kept as are written while a follower is started again.
         if rng.random() < 0.03:
             process.kill()
             process.wait()
