@@ -23,7 +23,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.durable.checked_lines import add_line, read_lines
-from analytics.durable.files import finish_file, make_folder, new_file, put_file, reading, remove_file, writing
+from analytics.durable.files import finish_file, make_folder, new_file, put_file, reading, remove_file, size_of, writing
 from analytics.errors import Damage
 from analytics.events.times import HOUR_MS, epoch_ms
 from analytics.store.buckets import HourBucket
@@ -112,16 +112,17 @@ class Archive:
     @property
     def sums_end(self) -> int:
         """Length of the file with the checksums, in bytes."""
-        return self.sums.stat().st_size if self.sums.exists() else 0
+        return size_of(self.sums)
 
     @property
     def n_forgotten(self) -> int:
         """Events that were ever forgotten in it."""
         return sum(entry.get("forgotten", 0) for entry in self._recorded().values())
 
-    def is_settled(self, path: Path, n_events: int) -> bool:
-        """Whether an hour has as many events as was recorded last; if not, a process died as it wrote it anew."""
-        return bool(self._recorded().get(self._name(path), {}).get("n_events", n_events) == n_events)
+    @property
+    def n_recorded(self) -> dict[Path, int]:
+        """How many events each hour has as was recorded last; none of earlier versions."""
+        return {self.folder / name: entry["n_events"] for name, entry in self._recorded().items()}
 
     def remove(self, path: Path) -> None:
         """Remove an hour.

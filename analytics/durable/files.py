@@ -168,6 +168,11 @@ def remove_file(path: Path) -> None:
         os.unlink(path)  # noqa: PTH108 - see the module's docstring
 
 
+def size_of(path: Path) -> int:
+    """Length of a file in bytes; 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
 LOCK_FILE: Final = "lock"
 """Name of the locked file in the store's folder."""
 

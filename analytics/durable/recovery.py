@@ -58,6 +58,12 @@ class StorePaths:
         self.forgetting: Final = folder / "forgetting.json"
         self.archive_sums: Final = folder / "archive.ndjson"
 
+    def letter_files(self) -> list[Path]:
+        """The files of dead letters and of late events, older ones too."""
+        return [
+            file for path in (self.dead_letters, self.late) for file in sorted(path.parent.glob(f"{path.stem}*.ndjson"))
+        ]
+
 
 @dataclass(frozen=True)
 class Recovery:

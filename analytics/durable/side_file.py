@@ -16,7 +16,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from analytics.durable.dead_letter_lines import letter_line, read_letter
-from analytics.durable.files import NO_FOLLOW, PRIVATE, reading, remove_file, sync_folder, write_all, writing
+from analytics.durable.files import NO_FOLLOW, PRIVATE, reading, remove_file, size_of, sync_folder, write_all, writing
 from analytics.events.dead_letters import DeadLetter
 from analytics.events.times import DAY_MS
 from analytics.io.position import SourcePosition
@@ -98,7 +98,7 @@ def found_state(path: Path) -> SideFileState:
     """The state that files are in, where no checkpoint tells it: all their lines are kept."""
     numbered = sorted(path.parent.glob(_older_names(path)))
     older = tuple(OlderFile(name=file.name, n_bytes=file.stat().st_size, n_lines=_n_lines(file)) for file in numbered)
-    end = path.stat().st_size if path.exists() else 0
+    end = size_of(path)
     n_lines = _n_lines(path) if end else 0
     n_files = int(numbered[-1].stem.rpartition(".")[2]) if numbered else 0
     return SideFileState(end=end, tail=end, n_lines=n_lines, older=older, n_files=n_files)
@@ -112,14 +112,10 @@ def as_it_is(state: SideFileState, path: Path, end: int | None = None) -> SideFi
         path: The current file.
         end: Length of the current file at the checkpoint, where lines before it were removed.
     """
-    older = [file.model_copy(update={"n_bytes": _size(path.with_name(file.name))}) for file in state.older]
+    older = [file.model_copy(update={"n_bytes": size_of(path.with_name(file.name))}) for file in state.older]
     found = tuple(file for file in older if path.with_name(file.name).exists())
-    length = min(state.end if end is None else end, _size(path))
+    length = min(state.end if end is None else end, size_of(path))
     return state.model_copy(update={"end": length, "tail": min(state.tail, length), "older": found})
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _older_names(path: Path) -> str:
@@ -270,10 +266,11 @@ class SideFile:
 
     def _finish(self, state: SideFileState) -> None:
         """Do what the death of a process may have left undone after the checkpoint: rename one, remove others."""
-        if state.older and not (renamed := self._path.with_name(state.older[-1].name)).exists():
-            size = self._path.stat().st_size if self._path.exists() else 0
-            # Nothing is added between the checkpoint and this, so the length tells it from what came later.
-            if state.end == 0 and size == state.older[-1].n_bytes:
+        newest = state.older[-1] if state.older and state.end == 0 else None
+        # Nothing is added between the checkpoint and this, so the length tells it from what came later.
+        if newest is not None and size_of(self._path) == newest.n_bytes:
+            renamed = self._path.with_name(newest.name)
+            if not renamed.exists():
                 os.replace(self._path, renamed)  # noqa: PTH105 - see analytics.durable.files
                 sync_folder(self._path.parent)
         needed = {file.name for file in state.older}

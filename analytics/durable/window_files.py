@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from analytics.durable.checkpoint import Checkpoint, Part
 from analytics.durable.files import put_file, reading, remove_file, writing
 from analytics.durable.records import read_table, table_bytes
 from analytics.errors import StoreCorruptError
+from analytics.events.times import HOUR_MS
 from analytics.store.deliveries import event_hours
 from analytics.store.hour import NO_TIMED_EVENTS
 
@@ -91,6 +92,19 @@ def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> 
     data = table_bytes(table)
     put_file(folder / name, data)
     return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))
+
+
+def read_window(folder: Path, checkpoint: Checkpoint) -> Iterator[tuple[Part, pl.DataFrame]]:
+    """Read the events of the window, part by part: a part may have hours too that have left it, for the archive.
+
+    Raises:
+        StoreCorruptError: A file is not what was written.
+    """
+    reached = checkpoint.summary["stream_ms"] or 0
+    floor = reached - reached % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
+    for part in checkpoint.parts:
+        table = read_part(folder, part)
+        yield part, table.filter(event_hours(table) >= floor)
 
 
 def read_part(folder: Path, part: Part) -> pl.DataFrame:

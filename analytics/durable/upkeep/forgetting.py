@@ -21,9 +21,8 @@ from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import as_it_is
-from analytics.durable.window_files import read_part, write_part
+from analytics.durable.window_files import read_window, write_part
 from analytics.errors import StoreError
-from analytics.events.times import HOUR_MS
 from analytics.store.counts import StoreCounters
 from analytics.store.deliveries import event_hours
 
@@ -143,11 +142,7 @@ class _Forgetting:
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:  # noqa: ARG002
         """The checkpoint without the person, whose files are written."""
         parts = list[Part]()
-        stream_ms = checkpoint.summary["stream_ms"] or 0
-        floor = stream_ms - stream_ms % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
-        for part in checkpoint.parts:
-            # A part may have hours too that have left the window, and are in the archive.
-            table = read_part(self._paths.window, part).filter(pl.col("event_time").dt.epoch("ms") >= floor)
+        for _, table in read_window(self._paths.window, checkpoint):
             kept = self._without(table)
             self.found.n_window += table.height - kept.height
             if not kept.is_empty():
@@ -177,21 +172,23 @@ class _Forgetting:
                 self.found.n_window += n
             else:
                 self.found.n_archive += n
-        lines = (line for path in self._letter_files() for line in path.read_bytes().splitlines(keepends=True))
+        lines = (line for path in self._paths.letter_files() for line in path.read_bytes().splitlines(keepends=True))
         self.found.n_letters = sum(map(self._names_person, lines))
 
     def forget_archive(self) -> None:
         """Write those hours of the archive anew that have something of the person."""
+        recorded = self._archive.n_recorded
         for path in self._archive.hours().values():
             table = pl.read_parquet(path, glob=False)
             kept = self._without(table)
             self.found.n_archive += table.height - kept.height
-            if not (kept.equals(table) and self._archive.is_settled(path, table.height)):
+            # If it has others than were recorded, a process died as it wrote it anew.
+            if not (kept.equals(table) and recorded.get(path, table.height) == table.height):
                 self._archive.put_again(path, kept)
 
     def forget_letters(self) -> None:
         """Write the files of letters anew without those that name the person."""
-        for path in self._letter_files():
+        for path in self._paths.letter_files():
             lines = path.read_bytes().splitlines(keepends=True)
             kept = [line for line in lines if not self._names_person(line)]
             if len(kept) < len(lines):
@@ -214,17 +211,13 @@ class _Forgetting:
 
     def _tables(self) -> Iterator[tuple[Path, pl.DataFrame]]:
         checkpoint = read_checkpoint(self._paths.folder)
-        for part in checkpoint.parts if checkpoint else ():
-            yield self._paths.window / part.name, read_part(self._paths.window, part)
+        for part, table in read_window(self._paths.window, checkpoint) if checkpoint else ():
+            yield self._paths.window / part.name, table
         for path in self._archive.hours().values():
             yield path, pl.read_parquet(path, glob=False)
 
-    def _letter_files(self) -> Iterator[Path]:
-        for path in (self._paths.dead_letters, self._paths.late):
-            yield from sorted(path.parent.glob(f"{path.stem}*{path.suffix}"))
-
     def _text_files(self) -> Iterator[Path]:
-        yield from self._letter_files()
+        yield from self._paths.letter_files()
         yield from sorted(self._paths.folder.glob("*.json"))
         yield from sorted(self._paths.journal.glob("*"))
 

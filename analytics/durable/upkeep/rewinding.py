@@ -18,7 +18,7 @@ from analytics.durable.checkpoint import Checkpoint, Part
 from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
-from analytics.durable.window_files import read_part, write_part
+from analytics.durable.window_files import read_window, write_part
 from analytics.errors import StoreError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
 from analytics.events.times import HOUR_MS, moment, moment_ms
@@ -125,11 +125,8 @@ class _Rewinding:
 
     def _tables(self, checkpoint: Checkpoint, start: int) -> Iterator[pl.DataFrame]:
         """The events of the window, and those of the archive from an hour on, or of its latest hour where that is 0."""
-        reached = checkpoint.summary["stream_ms"]
-        floor = reached - reached % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
-        for part in checkpoint.parts:
-            # A part may have hours too that have left the window, and are in the archive.
-            yield read_part(self._paths.window, part).select(NO_TIMED_EVENTS.columns).filter(_MS.ge(floor))
+        for _, table in read_window(self._paths.window, checkpoint):
+            yield table.select(NO_TIMED_EVENTS.columns)
         hours = self.archive.hours()
         latest = max((hour for hour in hours if hour <= self._to_ms), default=0)
         for hour in (hour for hour in hours if (hour >= start if start else hour == latest)):

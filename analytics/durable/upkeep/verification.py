@@ -17,7 +17,7 @@ from analytics.durable.archive import Archive
 from analytics.durable.checked_lines import read_checked
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, Part, read_checkpoint, write_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
-from analytics.durable.files import StoreLock, make_folder, put_file, reading, remove_file, writing
+from analytics.durable.files import StoreLock, make_folder, put_file, reading, remove_file, size_of, writing
 from analytics.durable.journal_file import (
     FILE_HEADER,
     Record,
@@ -102,7 +102,7 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
     if checkpoint is not None:
         yield from _shortened_files(paths, checkpoint)
     yield from Archive(paths.archive, paths.archive_sums, paths.spill).damages()
-    for file in _letter_files(paths):
+    for file in paths.letter_files():
         yield from _damaged_lines(file)
     if paths.forgetting.exists():
         yield Damage(paths.forgetting, "is of a forget that did not come to its end; run it again")
@@ -117,8 +117,8 @@ def _shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Dama
     for state, path in ((checkpoint.dead_letters, paths.dead_letters), (checkpoint.late, paths.late)):
         ends |= {path.with_name(file.name): file.n_bytes for file in state.older}
     for path, end in ends.items():
-        if _size(path) < end:
-            yield Damage(path, f"has {_size(path):,} bytes of {end:,}" if path.exists() else "is missing")
+        if size_of(path) < end:
+            yield Damage(path, f"has {size_of(path):,} bytes of {end:,}" if path.exists() else "is missing")
 
 
 def _damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damage]:
@@ -330,7 +330,7 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
     """Move damaged lines of the files of letters, and of the archive's checksums, to files of their own."""
     ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
     done += [f"{damage}; what is missing of it is lost" for damage in _shortened_files(paths, checkpoint)]
-    for path in (*_letter_files(paths), paths.archive_sums):
+    for path in (*paths.letter_files(), paths.archive_sums):
         read = read_checked if path == paths.archive_sums else read_letter
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         is_bad = [not line.isspace() and read(line) is None for line in lines]
@@ -344,26 +344,17 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
         update={
             "dead_letters": as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
             "late": as_it_is(checkpoint.late, paths.late, ends[paths.late]),
-            "archive_sums_end": min(checkpoint.archive_sums_end, _size(paths.archive_sums)),
+            "archive_sums_end": min(checkpoint.archive_sums_end, size_of(paths.archive_sums)),
         }
     )
     if mended != checkpoint:
         write_checkpoint(paths.folder, mended)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _n_bytes_before(end: int, lines: Sequence[bytes], chosen: Sequence[bool]) -> int:
     """Bytes of the chosen lines that begin before a position."""
     begins = accumulate(map(len, lines), initial=0)
     return sum(len(line) for line, begin in compress(zip(lines, begins, strict=False), chosen) if begin < end)
-
-
-def _letter_files(paths: StorePaths) -> Iterator[Path]:
-    for path in (paths.dead_letters, paths.late):
-        yield from sorted(path.parent.glob(f"{path.stem}*{path.suffix}"))
 
 
 def _keep_aside(paths: StorePaths, path: Path) -> None:
