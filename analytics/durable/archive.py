@@ -12,7 +12,7 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -124,20 +124,22 @@ class Archive:
         """How many events each hour has as was recorded last; none of earlier versions."""
         return {self.folder / name: entry["n_events"] for name, entry in self._recorded().items()}
 
-    def remove(self, path: Path) -> None:
-        """Remove an hour.
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Remove hours.
 
         Raises:
-            OSError: It cannot be removed.
+            OSError: One cannot be removed.
         """
-        before = self._recorded().get(self._name(path), {})
-        forgotten = {"forgotten": before["forgotten"]} if "forgotten" in before else {}
-        # First: a process that dies in between leaves a file without a checksum, and not one that is missed.
-        add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None} | forgotten)
-        remove_file(path)
-        with suppress(OSError):  # there are others beside it
-            path.parent.rmdir()
-            path.parent.parent.rmdir()
+        recorded = self._recorded() if paths else {}
+        for path in paths:
+            before = recorded.get(self._name(path), {})
+            forgotten = {"forgotten": before["forgotten"]} if "forgotten" in before else {}
+            # First: a process that dies in between leaves a file without a checksum, and not one that is missed.
+            add_line(self.sums, {"file": self._name(path), "n_events": 0, "sha256": None} | forgotten)
+            remove_file(path)
+            with suppress(OSError):  # there are others beside it
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
 
     def remove_from(self, ms: int) -> None:
         """Remove the hours from a moment on, which are in the window: a process died as it took them back.
@@ -146,8 +148,7 @@ class Archive:
             StoreWriteError: They cannot be removed.
         """
         with writing(self.folder):
-            for path in [path for hour, path in self.hours().items() if hour >= ms]:
-                self.remove(path)
+            self.remove([path for hour, path in self.hours().items() if hour >= ms])
 
     def remove_before(self, ms: int) -> None:
         """Remove the hours that ended before a moment, in epoch milliseconds.
@@ -156,9 +157,7 @@ class Archive:
             StoreWriteError: They cannot be removed.
         """
         with writing(self.folder):
-            for hour, path in self.hours().items():
-                if hour + HOUR_MS <= ms:
-                    self.remove(path)
+            self.remove([path for hour, path in self.hours().items() if hour + HOUR_MS <= ms])
 
     def damages(self) -> Iterator[Damage]:
         """What is not as it was written; files of earlier versions have no checksum, and are only read."""

@@ -24,7 +24,6 @@ from typing import Any, Final, Self
 
 import polars as pl
 
-from analytics.durable.archive import Archive
 from analytics.durable.checkpoint import Checkpoint, refuse_another, write_checkpoint
 from analytics.durable.files import StoreLock, make_folder, put_file, writing
 from analytics.durable.journal import Journal
@@ -70,7 +69,6 @@ class DurableStore(EventIntake):
     def __init__(self, paths: StorePaths, checkpoint: Checkpoint, settings: StoreSettings, lock: StoreLock) -> None:
         # Accepted events since the last checkpoint.
         self._pending: list[pl.DataFrame] = []
-        self._archive = Archive(paths.archive, paths.archive_sums, paths.spill)
         self._privacy = privacy_of(checkpoint.privacy, settings.privacy, paths.folder)
         self._files = SideFiles.opened(paths, checkpoint, settings)
         self._store = EventStore(
@@ -78,7 +76,7 @@ class DurableStore(EventIntake):
             checkpoint.skew_seconds,
             on_accept=self._pending.append,
             on_late=self._files.note_late,
-            on_evict=self._archive.put,
+            on_evict=paths.archive.put,
             max_dead_letters=settings.max_dead_letters,
             spill=paths.spill,
         )
@@ -250,7 +248,7 @@ class DurableStore(EventIntake):
         self._window_files.remove_unneeded(self._checkpoint)
         days, reached = self._settings.privacy.archive_days, self._held().stream_ms
         if days is not None and reached is not None:
-            self._archive.remove_before(reached - days * DAY_MS)
+            self._paths.archive.remove_before(reached - days * DAY_MS)
 
     def set_aside(self, kind: LeftBehind) -> None:
         """Let the letters so far be an older file, so that later ones are in another."""
@@ -326,7 +324,7 @@ class DurableStore(EventIntake):
             self._is_whole = True
             self.checkpoint()
         if (reached := self.window) is not None:
-            self._archive.remove_from(epoch_ms(reached[0]))
+            self._paths.archive.remove_from(epoch_ms(reached[0]))
         self._is_whole = True
 
     def _write_record(self, kind: RecordKind, payload: bytes) -> None:
@@ -395,6 +393,6 @@ class DurableStore(EventIntake):
                 "dead_letters": self._files.dead_letters.next_state(stream_ms, **changes.get("dead-letters", {})),
                 "late": self._files.late.next_state(stream_ms, **changes.get("late", {})),
                 "privacy": self._privacy.record,
-                "archive_sums_end": self._archive.sums_end,
+                "archive_sums_end": self._paths.archive.sums_end,
             }
         )

@@ -70,7 +70,7 @@ def open_existing(folder: str | Path, settings: StoreSettings | None = None) -> 
 
 
 def _opened(paths: StorePaths, settings: StoreSettings, lock: StoreLock) -> DurableStore:
-    for folder in (paths.journal, paths.window, paths.archive, paths.damaged, paths.spill):
+    for folder in (paths.journal, paths.window, paths.archive.folder, paths.damaged, paths.spill):
         if folder.is_symlink():
             raise StoreFormatError(f"{folder}: is a link; a store writes, and removes, in folders of its own only")
     # A process that died leaves its temporary files behind.

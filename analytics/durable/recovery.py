@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.durable.archive import Archive
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
@@ -37,26 +38,24 @@ class StorePaths:
     Attributes:
         journal: Folder of the journal.
         window: Folder of the window's events.
-        archive: Folder of the hours that have left the window.
         spill: Folder of temporary files, which do not outlive the process.
+        archive: The hours that have left the window.
         dead_letters: File of the events that could not be used.
         late: File of the late events.
         damaged: Folder of what was cut off the journal.
         forgetting: File with the identifiers of a person who is being forgotten.
-        archive_sums: File with the checksums of the archive's files.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder
         self.journal: Final = folder / "journal"
         self.window: Final = folder / "window"
-        self.archive: Final = folder / "archive"
         self.spill: Final = folder / "passing"
+        self.archive: Final = Archive(folder / "archive", folder / "archive.ndjson", self.spill)
         self.dead_letters: Final = folder / "dead_letters.ndjson"
         self.late: Final = folder / "late.ndjson"
         self.damaged: Final = folder / "damaged"
         self.forgetting: Final = folder / "forgetting.json"
-        self.archive_sums: Final = folder / "archive.ndjson"
 
     def letter_files(self) -> list[Path]:
         """The files of dead letters and of late events, older ones too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +12,7 @@ from analytics.durable.checkpoint import Checkpoint, Part
 from analytics.durable.files import put_file, reading, remove_file, writing
 from analytics.durable.records import read_table, table_bytes
 from analytics.errors import StoreCorruptError
-from analytics.events.times import HOUR_MS
+from analytics.events.times import window_start
 from analytics.store.deliveries import event_hours
 from analytics.store.hour import NO_TIMED_EVENTS
 
@@ -51,7 +51,7 @@ class WindowFiles:
         events = pl.concat([NO_TIMED_EVENTS, *in_window])
         if events.is_empty():
             return tuple(kept)
-        return (*kept, write_part(self._folder, f"{number:020}.arrow", events, int(event_hours(events).max())))
+        return (*kept, _write_part(self._folder, f"{number:020}.arrow", events, int(event_hours(events).max())))
 
     def write_redeliveries(self, number: int, redeliveries: pl.DataFrame) -> Part | None:
         """Write the redeliveries, if there are any.
@@ -62,7 +62,7 @@ class WindowFiles:
         if redeliveries.is_empty():
             return None
         last_hour = redeliveries.select(pl.col("hour").max()).item()
-        return write_part(self._folder, f"{number:020}.repeats.arrow", redeliveries, int(last_hour))
+        return _write_part(self._folder, f"{number:020}.repeats.arrow", redeliveries, int(last_hour))
 
     def remove_unneeded(self, checkpoint: Checkpoint) -> None:
         """Remove the files that a checkpoint does not name.
@@ -77,21 +77,22 @@ class WindowFiles:
                     remove_file(path)
 
 
-def write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> Part:
-    """Write a part.
+def write_window(folder: Path, number: int, tables: Iterable[pl.DataFrame]) -> tuple[Part, ...]:
+    """Write the events of a window anew, a part for each table that has some.
 
     Args:
         folder: Folder of the parts.
-        name: Name of the file.
-        table: Its content.
-        last_hour: The latest hour of its rows, in epoch milliseconds.
+        number: Number of the checkpoint.
+        tables: Events, one table after the other.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: They cannot be written.
     """
-    data = table_bytes(table)
-    put_file(folder / name, data)
-    return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))
+    some = (table for table in tables if not table.is_empty())
+    return tuple(
+        _write_part(folder, f"{number:020}-{k:04}.arrow", table, int(event_hours(table).max()))
+        for k, table in enumerate(some)
+    )
 
 
 def read_window(folder: Path, checkpoint: Checkpoint) -> Iterator[tuple[Part, pl.DataFrame]]:
@@ -100,11 +101,10 @@ def read_window(folder: Path, checkpoint: Checkpoint) -> Iterator[tuple[Part, pl
     Raises:
         StoreCorruptError: A file is not what was written.
     """
-    reached = checkpoint.summary["stream_ms"] or 0
-    floor = reached - reached % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
+    start = window_start(checkpoint.summary["stream_ms"] or 0, checkpoint.window_hours)
     for part in checkpoint.parts:
         table = read_part(folder, part)
-        yield part, table.filter(event_hours(table) >= floor)
+        yield part, table.filter(event_hours(table) >= start)
 
 
 def read_part(folder: Path, part: Part) -> pl.DataFrame:
@@ -121,3 +121,9 @@ def read_part(folder: Path, part: Part) -> pl.DataFrame:
     if zlib.crc32(data) != part.crc32:
         raise StoreCorruptError(path, "is not what was written: its checksum differs")
     return read_table(data)
+
+
+def _write_part(folder: Path, name: str, table: pl.DataFrame, last_hour: int) -> Part:
+    data = table_bytes(table)
+    put_file(folder / name, data)
+    return Part(name=name, n_events=table.height, last_hour=last_hour, crc32=zlib.crc32(data))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analytics.errors import AnalyticsError
+
+_Ms = TypeVar("_Ms", int, NDArray[np.int64])
 
 HOUR_MS: Final = 3_600_000
 """An hour, in milliseconds."""
@@ -19,6 +24,19 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST: Final = datetime(2, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9998, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 """First and last time of an event; a year on either side is reserved for times computed from it."""
+
+
+def window_start(stream_ms: _Ms, n_hours: int) -> _Ms:
+    """The beginning of a window of some hours, the current one included, at a stream time or at many.
+
+    Args:
+        stream_ms: In epoch milliseconds.
+        n_hours: Hours in the window.
+
+    >>> window_start(3_600_000 * 30 + 5, 24) == 3_600_000 * 7
+    True
+    """
+    return stream_ms - stream_ms % HOUR_MS - (n_hours - 1) * HOUR_MS
 
 
 def moment(ms: int) -> datetime:

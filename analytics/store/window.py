@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytics.events.dimensions import Dimension
 from analytics.events.enrichment import OwnNames
 from analytics.events.event_rows import EventRows
-from analytics.events.times import HOUR_MS, moment
+from analytics.events.times import HOUR_MS, moment, window_start
 from analytics.store.buckets import HourBucket, HourReports, hourly_table
 from analytics.store.hour import NO_EVENTS, HourEvents
 from analytics.store.hourly_views import HourCounts
@@ -69,12 +69,12 @@ class HourWindow:
 
     def hours_at(self, stream_ms: int) -> range:
         """The hours of the window at this stream time."""
-        end = stream_ms - stream_ms % HOUR_MS + HOUR_MS
-        return range(end - self._n_hours * HOUR_MS, end, HOUR_MS)
+        start = window_start(stream_ms, self._n_hours)
+        return range(start, start + self._n_hours * HOUR_MS, HOUR_MS)
 
     def floors(self, stream_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """The oldest hour of the window at each of these stream times."""
-        return np.asarray(stream_ms - stream_ms % HOUR_MS - (self._n_hours - 1) * HOUR_MS)
+        return window_start(stream_ms, self._n_hours)
 
     def keep(self, accepted: EventRows, hours: NDArray[np.int64], file: Path | None = None) -> bool:
         """Put events into their hours.

@@ -13,18 +13,16 @@ from urllib.parse import quote, unquote
 
 import polars as pl
 
-from analytics.durable.archive import Archive
-from analytics.durable.checkpoint import Checkpoint, Part, read_checkpoint
+from analytics.durable.checkpoint import Checkpoint, read_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
 from analytics.durable.files import put_file, remove_file
 from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
 from analytics.durable.side_file import as_it_is
-from analytics.durable.window_files import read_window, write_part
+from analytics.durable.window_files import read_window, write_window
 from analytics.errors import StoreError
 from analytics.store.counts import StoreCounters
-from analytics.store.deliveries import event_hours
 
 _IDENTIFIERS: Final = ("anonymous_id", "user_id", "previous_id", "email")
 # Shorter ones would be found in many texts that have nothing to do with the person.
@@ -131,7 +129,6 @@ class _Forgetting:
 
     def __init__(self, paths: StorePaths, given: tuple[str, ...]) -> None:
         self._paths = paths
-        self._archive = Archive(paths.archive, paths.archive_sums, paths.spill)
         names = _identifiers(tuple(map(_plain, given)), self._tables())
         self.found = Forgotten((given[0], *sorted(names - {_plain(given[0])})))
         self._names = pl.Series(sorted(names), dtype=pl.String)
@@ -141,16 +138,10 @@ class _Forgetting:
 
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:  # noqa: ARG002
         """The checkpoint without the person, whose files are written."""
-        parts = list[Part]()
-        for _, table in read_window(self._paths.window, checkpoint):
-            kept = self._without(table)
-            self.found.n_window += table.height - kept.height
-            if not kept.is_empty():
-                name = f"{number:020}-{len(parts):04}.arrow"
-                parts.append(write_part(self._paths.window, name, _anew(kept), int(event_hours(kept).max())))
+        parts = write_window(self._paths.window, number, self._window_without(checkpoint))
         counters = StoreCounters.from_dict(checkpoint.summary["tallies"])
         # By what is recorded, as a process may have died that had forgotten a part.
-        in_archive = self._archive.n_forgotten
+        in_archive = self._paths.archive.n_forgotten
         counters.forgotten += self.found.n_window + in_archive - checkpoint.forgotten_in_archive
         summary = {**checkpoint.summary, "tallies": counters.to_dict()}
         # Their files were written anew; what the store had in memory of them is forgotten with it.
@@ -161,8 +152,14 @@ class _Forgetting:
         offsets = {self._blacked_out(name): offset for name, offset in checkpoint.offsets.items()}
         self.found.n_sources = len(checkpoint.offsets.keys() - offsets.keys())
         states["offsets"] = offsets
-        facts = {"number": number, "summary": summary, "parts": tuple(parts), "forgotten_in_archive": in_archive}
+        facts = {"number": number, "summary": summary, "parts": parts, "forgotten_in_archive": in_archive}
         return checkpoint.model_copy(update=facts | states)
+
+    def _window_without(self, checkpoint: Checkpoint) -> Iterator[pl.DataFrame]:
+        for _, table in read_window(self._paths.window, checkpoint):
+            kept = self._without(table)
+            self.found.n_window += table.height - kept.height
+            yield _anew(kept)
 
     def count(self) -> None:
         """Count what would be removed."""
@@ -177,14 +174,14 @@ class _Forgetting:
 
     def forget_archive(self) -> None:
         """Write those hours of the archive anew that have something of the person."""
-        recorded = self._archive.n_recorded
-        for path in self._archive.hours().values():
+        recorded = self._paths.archive.n_recorded
+        for path in self._paths.archive.hours().values():
             table = pl.read_parquet(path, glob=False)
             kept = self._without(table)
             self.found.n_archive += table.height - kept.height
             # If it has others than were recorded, a process died as it wrote it anew.
             if not (kept.equals(table) and recorded.get(path, table.height) == table.height):
-                self._archive.put_again(path, kept)
+                self._paths.archive.put_again(path, kept)
 
     def forget_letters(self) -> None:
         """Write the files of letters anew without those that name the person."""
@@ -213,7 +210,7 @@ class _Forgetting:
         checkpoint = read_checkpoint(self._paths.folder)
         for part, table in read_window(self._paths.window, checkpoint) if checkpoint else ():
             yield self._paths.window / part.name, table
-        for path in self._archive.hours().values():
+        for path in self._paths.archive.hours().values():
             yield path, pl.read_parquet(path, glob=False)
 
     def _text_files(self) -> Iterator[Path]:

@@ -13,19 +13,17 @@ from typing import Any
 
 import polars as pl
 
-from analytics.durable.archive import Archive
-from analytics.durable.checkpoint import Checkpoint, Part
+from analytics.durable.checkpoint import Checkpoint
 from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
-from analytics.durable.window_files import read_window, write_part
+from analytics.durable.window_files import read_window, write_window
 from analytics.errors import StoreError
 from analytics.events.dead_letters import DeadLetter, DeadLetterReason
-from analytics.events.times import HOUR_MS, moment, moment_ms
+from analytics.events.times import moment, moment_ms, window_start
 from analytics.io.ndjson import encode
 from analytics.store.buckets import HourReports
 from analytics.store.counts import Counts, StoreCounters
-from analytics.store.deliveries import event_hours
 from analytics.store.hour import NO_TIMED_EVENTS
 
 _MS = pl.col("event_time").dt.epoch("ms")
@@ -76,9 +74,10 @@ def rewind(folder: str | Path, to: datetime, settings: StoreSettings | None = No
         if store.stream_time is None or store.stream_time <= to:
             now = "not known yet" if store.stream_time is None else f"{store.stream_time:%Y-%m-%d %H:%M}"
             raise StoreError(f"{folder}: stream time is {now}, not after {to:%Y-%m-%d %H:%M}; nothing is changed")
-        work = _Rewinding(ms, StorePaths(Path(folder)))
+        paths = StorePaths(Path(folder))
+        work = _Rewinding(ms, paths)
         store.rewrite(work.rewritten)
-        work.archive.remove_from(work.start)
+        paths.archive.remove_from(work.start)
     return Rewound(moment(work.stream_ms), work.n_removed, work.n_hours)
 
 
@@ -86,7 +85,6 @@ class _Rewinding:
     """What :func:`rewind` makes of a checkpoint."""
 
     def __init__(self, to_ms: int, paths: StorePaths) -> None:
-        self.archive = Archive(paths.archive, paths.archive_sums, paths.spill)
         self.stream_ms = self.start = 0
         self.n_removed = self.n_hours = 0
         self._to_ms = to_ms
@@ -96,24 +94,24 @@ class _Rewinding:
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:
         """The checkpoint at the earlier time, whose files are written."""
         self.stream_ms = self._reached(checkpoint)
-        self.start = self.stream_ms - self.stream_ms % HOUR_MS - (checkpoint.window_hours - 1) * HOUR_MS
-        parts = list[Part]()
-        for table in self._tables(checkpoint, self.start):
-            self._remove(table.filter(_MS.gt(self._to_ms)), files)
-            kept = table.filter(_MS.is_between(self.start, self._to_ms))
-            if not kept.is_empty():
-                name = f"{number:020}-{len(parts):04}.arrow"
-                parts.append(write_part(self._paths.window, name, kept, int(event_hours(kept).max())))
+        self.start = window_start(self.stream_ms, checkpoint.window_hours)
+        parts = write_window(self._paths.window, number, self._kept(checkpoint, files))
         for file in files.both:
             file.sync()
         return checkpoint.model_copy(
             update={
                 "number": number,
                 "summary": self._summary(checkpoint.summary),
-                "parts": tuple(parts),
+                "parts": parts,
                 "dead_letters": files.dead_letters.next_state(self.stream_ms),
             }
         )
+
+    def _kept(self, checkpoint: Checkpoint, files: SideFiles) -> Iterator[pl.DataFrame]:
+        """The events of the window up to the moment; those after it become dead letters."""
+        for table in self._tables(checkpoint, self.start):
+            self._remove(table.filter(_MS.gt(self._to_ms)), files)
+            yield table.filter(_MS.is_between(self.start, self._to_ms))
 
     def _reached(self, checkpoint: Checkpoint) -> int:
         """The latest event time up to the moment."""
@@ -127,7 +125,7 @@ class _Rewinding:
         """The events of the window, and those of the archive from an hour on, or of its latest hour where that is 0."""
         for _, table in read_window(self._paths.window, checkpoint):
             yield table.select(NO_TIMED_EVENTS.columns)
-        hours = self.archive.hours()
+        hours = self._paths.archive.hours()
         latest = max((hour for hour in hours if hour <= self._to_ms), default=0)
         for hour in (hour for hour in hours if (hour >= start if start else hour == latest)):
             self.n_hours += 0 < start <= hour <= self.stream_ms

@@ -13,7 +13,6 @@ from typing import Final
 
 import polars as pl
 
-from analytics.durable.archive import Archive
 from analytics.durable.checked_lines import read_checked
 from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, Part, read_checkpoint, write_checkpoint
 from analytics.durable.dead_letter_lines import read_letter
@@ -101,7 +100,7 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
     yield from _damages_of_journal(paths, None if checkpoint is None else checkpoint.number)
     if checkpoint is not None:
         yield from _shortened_files(paths, checkpoint)
-    yield from Archive(paths.archive, paths.archive_sums, paths.spill).damages()
+    yield from paths.archive.damages()
     for file in paths.letter_files():
         yield from _damaged_lines(file)
     if paths.forgetting.exists():
@@ -113,7 +112,7 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
 def _shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Damage]:
     """Files of lines that are missing, or shorter than they were."""
     ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
-    ends[paths.archive_sums] = checkpoint.archive_sums_end
+    ends[paths.archive.sums] = checkpoint.archive_sums_end
     for state, path in ((checkpoint.dead_letters, paths.dead_letters), (checkpoint.late, paths.late)):
         ends |= {path.with_name(file.name): file.n_bytes for file in state.older}
     for path, end in ends.items():
@@ -318,11 +317,10 @@ def _mend_journal(paths: StorePaths, number: int, done: list[str]) -> None:
 
 def _mend_archive(paths: StorePaths, done: list[str]) -> None:
     """Take damaged hours out of the archive."""
-    archive = Archive(paths.archive, paths.archive_sums, paths.spill)
-    for damage in list(archive.damages()):
-        if damage.path != paths.archive_sums:
+    for damage in list(paths.archive.damages()):
+        if damage.path != paths.archive.sums:
             _keep_aside(paths, damage.path)
-            archive.remove(damage.path)
+            paths.archive.remove([damage.path])
             done.append(f"{damage}; the hour is lost, unless a copy of the file is put back")
 
 
@@ -330,8 +328,8 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
     """Move damaged lines of the files of letters, and of the archive's checksums, to files of their own."""
     ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
     done += [f"{damage}; what is missing of it is lost" for damage in _shortened_files(paths, checkpoint)]
-    for path in (*paths.letter_files(), paths.archive_sums):
-        read = read_checked if path == paths.archive_sums else read_letter
+    for path in (*paths.letter_files(), paths.archive.sums):
+        read = read_checked if path == paths.archive.sums else read_letter
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         is_bad = [not line.isspace() and read(line) is None for line in lines]
         if any(is_bad):
@@ -344,7 +342,7 @@ def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> N
         update={
             "dead_letters": as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
             "late": as_it_is(checkpoint.late, paths.late, ends[paths.late]),
-            "archive_sums_end": min(checkpoint.archive_sums_end, size_of(paths.archive_sums)),
+            "archive_sums_end": min(checkpoint.archive_sums_end, size_of(paths.archive.sums)),
         }
     )
     if mended != checkpoint:

@@ -23,6 +23,7 @@ from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import AnalyticsError, StoreError, StoreFormatError
 from analytics.events.enrichment import conform
 from analytics.ingestion import ingest
+from analytics.io.batch_decoding import flatten_lines
 from analytics.settings import PrivacySettings
 
 KEY = "a key of more than sixteen bytes"
@@ -169,6 +170,8 @@ def test_a_person_is_forgotten(tmp_path: Path, person: str) -> None:
     settings = StoreSettings(window_hours=2, checkpoint_events=50)
     with open_store(tmp_path, settings) as store:
         store.append_json(b"".join([*people(400), jane(5, 0).replace(b"timestamp", b"timestump"), jane(7, 0.01), b"x"]))
+    (tmp_path / "damaged").mkdir(exist_ok=True)
+    (tmp_path / "damaged" / "1.journal").write_bytes(b"jane-4711 in what was cut off the journal")
     before = read_store(tmp_path)
     done = forget(tmp_path, person, settings)
     assert done.identifiers == (person, *sorted({"jane-4711", "browser-of-jane", "jane@acme.io"} - {person}))
@@ -190,6 +193,21 @@ def test_a_person_is_forgotten(tmp_path: Path, person: str) -> None:
         assert store.append_json(event(30_000, 12, anonymousId="browser-1")).accepted == 1
 
 
+def test_what_would_be_removed_is_said_beforehand(tmp_path: Path) -> None:
+    """The counts are those of what is then removed, also where an hour is in the archive and the window's files."""
+    settings = StoreSettings(window_hours=2)
+    with open_store(tmp_path, settings) as store:
+        store.append_json(b"".join(jane(k, k / 10) for k in range(20)))
+        store.checkpoint()
+        store.append_json(event(100, 2.5, anonymousId="b") + b"jane-4711 broken\n")
+    announced, before = forget(tmp_path, "jane-4711", dry_run=True), written(tmp_path)
+    assert (announced.n_window, announced.n_archive, announced.n_letters) == (10, 10, 1)
+    assert before.count(b"jane-4711") > 20
+    done = forget(tmp_path, "jane-4711")
+    assert (done.n_window, done.n_archive, done.n_letters) == (10, 10, 1)
+    assert done.identifiers == announced.identifiers
+
+
 @pytest.mark.usefixtures("key")
 def test_a_hashed_person_is_forgotten_by_name(tmp_path: Path) -> None:
     """Who is hashed in the store is found by the identifier as events have it."""
@@ -200,7 +218,7 @@ def test_a_hashed_person_is_forgotten_by_name(tmp_path: Path) -> None:
     assert read_store(tmp_path).events().height == 1
 
 
-def test_nobody_is_told_from_somebody(tmp_path: Path) -> None:
+def test_who_is_not_in_the_store_changes_nothing(tmp_path: Path) -> None:
     """A person of whom there is nothing changes nothing; no identifier is an error."""
     with open_store(tmp_path) as store:
         store.append_json(event(1, 0, anonymousId="a"))
@@ -223,6 +241,17 @@ def test_what_is_old_is_removed(tmp_path: Path) -> None:
     assert 24 <= left <= 50
     assert verify_store(tmp_path) == ()
     assert reprocess(tmp_path, "dead-letters").counts.invalid == left
+
+
+@pytest.mark.usefixtures("key")
+def test_a_file_of_the_caller_is_no_part_of_a_private_store(tmp_path: Path) -> None:
+    """Columns that a file has as they came are not read from it later: what the store answers is hashed."""
+    rows = flatten_lines([(0, jane(1, 0)), (1, event(2, 0, anonymousId="b"))])
+    rows.frame.write_parquet(tmp_path / "given.parquet")
+    with open_store(tmp_path / "store", StoreSettings(privacy=PRIVACY)) as store:
+        store.append_flattened(rows, file=tmp_path / "given.parquet")
+        assert not set(store.events()["anonymous_id"]) & {"browser-of-jane", "b"}
+    assert b"browser-of-jane" not in written(tmp_path / "store")
 
 
 @pytest.mark.validation

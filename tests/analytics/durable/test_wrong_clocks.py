@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from analytics.events.dead_letters import DeadLetterReason
 from analytics.ingestion import ingest
 from analytics.io.ndjson import decode
 from analytics.store.clock_guard import SteadyClock
+from analytics.store.counts import Counts
 from analytics.store.quarantine import Quarantine
 
 SETTINGS = StoreSettings(fsync="never")
@@ -106,11 +108,13 @@ def test_a_clock_that_jumps_is_not_followed() -> None:
     assert clock.jump == timedelta(seconds=-7205)
 
 
-def poisoned(folder: Path) -> None:
+def poisoned(folder: Path, side_files_mib: float = 64) -> None:
     """A store whose stream time a wrong clock has moved by forty days, as before there was a quarantine."""
-    with open_store(folder, StoreSettings(fsync="never", checkpoint_events=80)) as store:
-        for lines in (pages(300, hours=30), [page("poison", 24 * 40, "x")], pages(200, 30, 10, first=300)):
+    with open_store(folder, StoreSettings(fsync="never", checkpoint_events=80, side_files_mib=side_files_mib)) as store:
+        late = pages(200, 30, 10, first=300)
+        for lines in (pages(300, hours=30), [page("poison", 24 * 40, "x")], late[:60], late[60:120], late[120:]):
             store.append_json("".join(lines).encode())
+            store.checkpoint()
 
 
 def test_stream_time_is_set_back_and_late_events_come_back(tmp_path: Path) -> None:
@@ -137,6 +141,23 @@ def test_stream_time_is_set_back_and_late_events_come_back(tmp_path: Path) -> No
     # Who comes once more is a duplicate still.
     with open_store(folder) as once_more:
         assert once_more.append_json("".join(pages(200, 30, 10, first=300)[-50:]).encode()).duplicate == 50
+
+
+def test_what_is_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late events in many files, and a stop after every few of them: each is taken in again once."""
+    poisoned(tmp_path, side_files_mib=0.1)
+    rewind(tmp_path, START + timedelta(days=3), SETTINGS)
+    assert len(list(tmp_path.glob("late*.ndjson"))) > 3
+    monkeypatch.setattr("analytics.durable.upkeep.reprocessing._LINES", 30)
+    stop, n_accepted = threading.Event(), []
+    stop.set()
+    while sum(n_accepted) < 200:
+        counts = reprocess(tmp_path, "late", SETTINGS, stop=stop).counts
+        assert counts.received == counts.accepted > 0
+        n_accepted.append(counts.accepted)
+    assert max(n_accepted) <= 30
+    assert reprocess(tmp_path, "late", SETTINGS).counts.received == 0
+    assert read_store(tmp_path).counts_again == Counts(received=200, accepted=200)
 
 
 def test_a_store_is_not_set_back_without_need(tmp_path: Path) -> None:

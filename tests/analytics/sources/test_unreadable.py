@@ -13,10 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from analytics.errors import AnalyticsError, EventFileError, StoreError
 from analytics.ingestion import ingest
+from analytics.io.flatten import Flattened
 from analytics.io.reading import event_files, read_events
 from analytics.sources.opening import open_source
 from analytics.sources.stream import NdjsonStream
@@ -198,39 +200,34 @@ def test_the_first_writer_is_waited_for(pipe: Path, monkeypatch: pytest.MonkeyPa
         writer.join()
 
 
-def test_only_the_first_bytes_say_what_a_stream_is(tmp_path: Path) -> None:
-    """The first bytes of an archive in the midst of a stream are a dead letter, wherever a read begins."""
+def streamed(*pieces: bytes) -> Flattened:
+    """What a stream has whose writer pauses between pieces."""
     out, into = os.pipe()
 
     def write() -> None:
-        for piece in (EVENT % 1, b"\x1f\x8bx\n", b"PK\x03\x04\n", EVENT % 2):
+        for piece in pieces:
             os.write(into, piece)
             time.sleep(0.3)
         os.close(into)
 
     writer = threading.Thread(target=write)
     writer.start()
-    batches = list(NdjsonStream(out, 10, lambda: False).batches({}, follow=False))
+    batches = [batch.events for batch in NdjsonStream(out, 10, lambda: False).batches({}, follow=False)]
     writer.join()
     os.close(out)
-    assert sum(batch.events.frame.height for batch in batches) == 2
-    assert [each.raw for batch in batches for each in batch.events.dead_letters] == [b"\x1f\x8bx", b"PK\x03\x04"]
+    letters = tuple(letter for events in batches for letter in events.dead_letters)
+    return Flattened(pl.concat(events.frame for events in batches), letters)
+
+
+def test_only_the_first_bytes_say_what_a_stream_is() -> None:
+    """The first bytes of an archive in the midst of a stream are a dead letter, wherever a read begins."""
+    found = streamed(EVENT % 1, b"\x1f\x8bx\n", b"PK\x03\x04\n", EVENT % 2)
+    assert found.frame.height == 2
+    assert [letter.raw for letter in found.dead_letters] == [b"\x1f\x8bx", b"PK\x03\x04"]
 
 
 def test_a_broken_first_line_is_a_dead_letter_however_late_the_rest_comes() -> None:
     """What a stream is does not depend on how long its writer pauses after a first line that is cut off."""
-    out, into = os.pipe()
-
-    def write() -> None:
-        os.write(into, b'{"type":"pa\n')
-        time.sleep(0.5)
-        os.write(into, EVENT % 1 + EVENT % 2)
-        os.close(into)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    batches = list(NdjsonStream(out, 10, lambda: False).batches({}, follow=False))
-    writer.join()
-    os.close(out)
-    assert sum(batch.events.frame.height for batch in batches) == 2
-    assert [each.raw for batch in batches for each in batch.events.dead_letters] == [b'{"type":"pa']
+    found = streamed(b'{"type":"pa\n', EVENT % 1 + EVENT % 2)
+    assert found.frame.height == 2
+    assert [letter.raw for letter in found.dead_letters] == [b'{"type":"pa']
