@@ -17,8 +17,7 @@ from scenarios.errors import MOST_FAULTS, Fault, ScenarioError, advice, did_you_
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# Two escapes such as "\ud83d\ude00" are one character in JSON, and so in YAML.
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _PLAIN_WORDS: Final[Mapping[str, str]] = {
     "missing": "is missing",

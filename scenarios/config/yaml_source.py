@@ -114,7 +114,7 @@ def read_scalar(text: str, name: str) -> Any:  # noqa: ANN401 - any value that Y
 
 
 class _Composer(Composer):
-    """A composer of nodes that stops at too many."""
+    """A composer of nodes that stops at too many, and puts the halves of characters together."""
 
     _n_nodes = 0
 
@@ -124,6 +124,12 @@ class _Composer(Composer):
             mark = self.parser.peek_event().start_mark
             raise MarkedYAMLError(problem=f"more than {_MOST_NODES:,} keys and values", problem_mark=mark)
         return super().compose_node(parent, index)
+
+    def compose_scalar_node(self, anchor: Any) -> ScalarNode:  # noqa: ANN401 - ruamel's own
+        node: ScalarNode = super().compose_scalar_node(anchor)
+        # JSON writes a character beyond the first plane as two escapes, which ruamel leaves as two halves.
+        node.value = node.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return node
 
 
 class _Reader:

@@ -295,3 +295,6 @@ def test_two_escapes_of_one_character_are_that_character(tmp_path: Path) -> None
     """JSON writes characters beyond the first plane as two escapes, and YAML reads JSON."""
     path = written(tmp_path, "s.yaml", 'name: s\ndescription: "\\ud83d\\ude00"\n')
     assert Scenario.load(path).description == "\U0001f600"
+    path = written(tmp_path, "s.yaml", 'name: s\n"\\ud83d\\ude00[": 1\n')
+    (fault,) = faults(path)
+    assert fault.startswith("s.yaml:2:1: \U0001f600[: unknown key")
