@@ -90,6 +90,7 @@ from .times import (
     in_utc as in_utc,
     moment as moment,
     moment_ms as moment_ms,
+    window_start as window_start,
 )
 from .tracking_plan import (
     COLUMNS as COLUMNS,
