@@ -29,6 +29,7 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     studies.POWER,
     earlier.REPLICATIONS,
     earlier.MILLION,
+    earlier.ACKNOWLEDGED,
     whole_runs.GROWTH,
     whole_runs.WORKERS,
     whole_runs.ANALYSIS,

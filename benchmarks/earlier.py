@@ -18,8 +18,10 @@ from benchmarks.whole_runs import watched
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _COMMIT: Final = "72a63c6"
 """The last one before the packages were laid out anew."""
+_BEFORE_CHECKSUMS: Final = "756b6b85"
+"""The last one before every kept file of a store had a checksum."""
 
-_N_VISITORS, _N_REPLICATIONS = 1_000_000, 60
+_N_VISITORS, _N_REPLICATIONS, _N_BATCHES = 1_000_000, 60, 600
 _TODAY: Final = "today"
 
 _MILLION: Final = f"""
@@ -36,6 +38,23 @@ for replication in range({_N_REPLICATIONS}):
     scenario.run(seed=7, replication=replication).intent
 """
 
+_BATCHES: Final = f"""
+import tempfile
+from datetime import UTC, datetime
+import polars as pl
+from analytics.durable.opening import open_store
+from analytics.durable.settings import StoreSettings
+from analytics.events.enrichment import conform
+k = pl.int_range({_N_BATCHES * 1_000}, eager=True)
+begin = pl.Series([datetime(2026, 3, 3, tzinfo=UTC)], dtype=pl.Datetime("ms", "UTC")).new_from_index(0, len(k))
+time, name = begin + (k * 100).cast(pl.Duration("ms")), k.cast(pl.String)
+browser = "a" + (k % 5_000).cast(pl.String)
+columns = {{"message_id": "m" + name, "anonymous_id": browser, "timestamp": time, "received_at": time}}
+events = conform(pl.DataFrame(columns).with_columns(type=pl.lit("page"), context_page_path=pl.lit("/pricing")))
+with tempfile.TemporaryDirectory() as folder, open_store(folder, StoreSettings(fsync="always")) as store:
+    assert sum(store.append(batch).accepted for batch in events.iter_slices(1_000)) == len(k)
+"""
+
 
 def _once(script: str, n_items: int, root: Path) -> Work:
     with tempfile.TemporaryDirectory() as folder:
@@ -47,9 +66,9 @@ def _once(script: str, n_items: int, root: Path) -> Work:
     return Work(n_items, peak_mib)
 
 
-def _subjects(script: str, n_items: int) -> Mapping[str, Subject]:
+def _subjects(script: str, n_items: int, commit: str = _COMMIT) -> Mapping[str, Subject]:
     folder = tempfile.TemporaryDirectory()
-    archive = subprocess.run(["git", "-C", str(_ROOT), "archive", _COMMIT], check=True, capture_output=True).stdout
+    archive = subprocess.run(["git", "-C", str(_ROOT), "archive", commit], check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder.name, filter="data")
 
@@ -57,7 +76,7 @@ def _subjects(script: str, n_items: int) -> Mapping[str, Subject]:
         # The folder lasts as long as the subject.
         return _once(script.replace("funnelsim.__main__", "scenarios.__main__"), n_items, Path(folder.name))
 
-    return {_COMMIT: earlier, _TODAY: partial(_once, script, n_items, _ROOT)}
+    return {commit: earlier, _TODAY: partial(_once, script, n_items, _ROOT)}
 
 
 MILLION: Final = Comparison(
@@ -75,4 +94,12 @@ REPLICATIONS: Final = Comparison(
     partial(_subjects, _DAYS, _N_REPLICATIONS),
     {_TODAY: 2.0},
     rounds=3,
+)
+ACKNOWLEDGED: Final = Comparison(
+    "acknowledged",
+    "Batches of 1,000 events, each on the disk before the next, one core, today and before",
+    "events",
+    partial(_subjects, _BATCHES, _N_BATCHES * 1_000, _BEFORE_CHECKSUMS),
+    {_TODAY: 0.95},
+    rounds=7,
 )
