@@ -180,7 +180,7 @@ def test_each_event_has_its_verdict(undisturbed: tuple[list[str], dict[str, Any]
 
 
 @pytest.mark.parametrize("way", ["death", "request"])
-@pytest.mark.parametrize("n_parts", [1, 9, 17, 18])
+@pytest.mark.parametrize("n_parts", [1, pytest.param(9, marks=pytest.mark.slow), 17, 18])
 def test_an_interrupted_backfill_resumes(
     undisturbed: tuple[list[str], dict[str, Any]], tmp_path: Path, n_parts: int, way: str
 ) -> None:

@@ -68,7 +68,7 @@ def flipped(whole: Path, folder: Path, rng: np.random.Generator) -> Path:
     return file
 
 
-@pytest.mark.parametrize("n_tries", [25, pytest.param(1000, marks=pytest.mark.validation)])
+@pytest.mark.parametrize("n_tries", [12, pytest.param(1000, marks=pytest.mark.validation)])
 def test_no_flipped_bit_is_silent(whole: Path, tmp_path: Path, n_tries: int) -> None:
     """Either all that can be read is the same, or `verify` names the file; readers raise nothing but named errors.
 

@@ -88,7 +88,7 @@ def resume(folder: Path, settings: StoreSettings, end: int) -> int:
 
 
 @pytest.mark.parametrize("fsync", ["always", "never"])
-@pytest.mark.parametrize("n_tries", [4, pytest.param(300, marks=pytest.mark.validation)])
+@pytest.mark.parametrize("n_tries", [3, pytest.param(300, marks=pytest.mark.validation)])
 def test_a_power_cut_takes_only_what_was_not_flushed(tmp_path: Path, fsync: Fsync, n_tries: int) -> None:
     """Whichever pages are missing, the store opens; with `always` all that was acknowledged is there.
 

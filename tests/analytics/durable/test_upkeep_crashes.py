@@ -73,7 +73,7 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("way", ["half", pytest.param("before", marks=pytest.mark.validation)])
-@pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.validation)])
+@pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.validation)])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_that_died_is_run_again(store: Path, tmp_path: Path, command: str, step: int, way: str) -> None:
     """Dead before or in the midst of any call to the system: nothing is lost, doubled or left behind."""
