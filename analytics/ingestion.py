@@ -104,7 +104,8 @@ class Ingested:
         if waiting > 0:
             yield (
                 f"far ahead of all others, which would then be late: {waiting:,} (far_ahead); they wait until others "
-                "confirm that time; `funnelsim reprocess --from dead-letters --reason far_ahead` takes them as they are"
+                "confirm that time; `funnelsim reprocess --store DIR --from dead-letters --reason far_ahead` takes "
+                "them as they are, which moves stream time to theirs"
             )
 
     def _late_events(self) -> Iterator[str]:
@@ -120,7 +121,8 @@ class Ingested:
             return
         yield (
             f"{late}; stream time is {self.stream_time:%Y-%m-%d %H:%M}: if a wrong clock moved it there, `funnelsim "
-            f"rewind` sets it back and then `funnelsim reprocess --from late` takes them in; {backfill}"
+            "rewind --store DIR --to TIME` sets it back and then `funnelsim reprocess --store DIR --from late` takes "
+            f"them in; {backfill}"
         )
 
     def to_dict(self) -> dict[str, Any]:

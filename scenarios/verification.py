@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
-from analytics.durable.upkeep.verification import recover_store, verify_store
+from analytics.durable.upkeep.salvaging import recover_store
+from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import Damage, StoreError, StoreLockedError, StoreWriteError
 from scenarios.errors import InputError, OutputError
 from scenarios.files.atomic_folder import MANIFEST
 from scenarios.files.checksums import CHECKSUMS, Checksums, checksum_lines, sha256_of
 from scenarios.files.folder_exchange import replace_file, sweep
-from scenarios.replays.state import read_state
+from scenarios.replays.state import looks_like_state, read_state
 from scenarios.studies.folder import JOURNAL, STUDY_FILE, lock_journal, read_journal
 
 _DAMAGED_LINES: Final = "journal.damaged.ndjson"
@@ -126,7 +128,7 @@ def _kind(path: Path) -> str:
     Raises:
         InputError: It is nothing that is checked here.
     """
-    if path.is_file():
+    if path.is_file() and looks_like_state(path):
         return "replay"
     if (path / "checkpoint.json").exists() or (path / "journal").is_dir():
         return "store"
@@ -137,8 +139,8 @@ def _kind(path: Path) -> str:
         return str(manifest["kind"])
     if (path / CHECKSUMS).exists():
         return "folder"
-    what = "is nothing that funnelsim keeps" if path.exists() else "there is no such folder"
-    raise InputError(f"{path}: {what}; give the folder of a run, a study or a store, or the file of --resume")
+    kinds = "the folder of a run, an analysis, an export, a study or a store, or the file of --resume"
+    raise InputError(f"{path}: " + (f"is not {kinds}" if path.exists() else f"there is no such folder; give {kinds}"))
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
@@ -294,7 +296,8 @@ def _recover_state(path: Path) -> list[str]:
     try:
         read_state(path)
     except InputError:
-        aside = path.with_name(f"{path.name}.damaged")
+        endings = chain([".damaged"], (f".damaged.{number}" for number in count(2)))
+        aside = next(name for ending in endings if not (name := path.with_name(path.name + ending)).exists())
         path.replace(aside)
         return [f"{path}: moved to {aside.name}; the replay begins anew, so that events may arrive a second time"]
     return []

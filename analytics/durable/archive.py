@@ -12,10 +12,11 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -24,14 +25,15 @@ import polars as pl
 
 from analytics.durable.checked_lines import add_line, read_lines
 from analytics.durable.files import finish_file, make_folder, new_file, put_file, reading, remove_file, size_of, writing
-from analytics.errors import Damage
-from analytics.events.times import HOUR_MS, epoch_ms
+from analytics.errors import Damage, StoreCorruptError
+from analytics.events.times import DAY_MS, HOUR_MS, epoch_ms
 from analytics.store.buckets import HourBucket
 
 _FILE: Final = "events.parquet"
 _HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)/hour=(\d\d)/events\.parquet")
 # Events of an hour that are in memory at once.
 _AT_ONCE: Final = 100_000
+_LEAP_DAYS: Final = 2
 
 
 def archive_path(folder: Path, hour: datetime) -> Path:
@@ -79,8 +81,13 @@ class Archive:
                 _readable(bucket.events).write_parquet(file)
                 put_file(path, file.getvalue())
             else:
-                self._put_in_parts(path, bucket)
-            add_line(self.sums, {"file": self._name(path), "n_events": bucket.n_events, "sha256": _sha256(path)})
+                new, _ = self._written(path, bucket.parts(math.ceil(bucket.n_events / _AT_ONCE)))
+                finish_file(new, path)
+            # An hour that had left before, and came back, was perhaps forgotten in part.
+            n = self._forgotten.get(self._name(path))
+            forgotten = {} if n is None else {"forgotten": n}
+            entry = {"file": self._name(path), "n_events": bucket.n_events, "sha256": _sha256(path)}
+            add_line(self.sums, entry | forgotten)
 
     def hours(self) -> dict[int, Path]:
         """The files by the beginnings of their hours, in epoch milliseconds; oldest first."""
@@ -91,22 +98,64 @@ class Archive:
             if found
         }
 
-    def put_again(self, path: Path, events: pl.DataFrame) -> None:
+    def read(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """The events of an hour, in parts.
+
+        Args:
+            path: Its file.
+            columns: Which columns; all unless given.
+
+        Raises:
+            StoreCorruptError: It is not what was written.
+        """
+        entry = self._recorded().get(self._name(path), {})
+        # One of the two, if a process died amid :meth:`put_again`.
+        known = {entry[name] for name in ("sha256", "instead_of") if entry.get(name)}
+        if known and _sha256(path) not in known:
+            raise StoreCorruptError(path, "is not what was written: its checksum differs")
+        try:
+            scan = pl.scan_parquet(path, glob=False)
+            scan = scan if columns is None else scan.select(columns)
+            for begin in range(0, scan.select(pl.len()).collect().item(), _AT_ONCE):
+                yield scan.slice(begin, _AT_ONCE).collect()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise StoreCorruptError(path, f"cannot be read: {str(error).splitlines()[0]}") from error
+
+    def believed_ms(self, stream_ms: int, hours: Collection[int]) -> int:
+        """Stream time, or the end of the day before it where it has leapt: one wrong clock makes nothing old.
+
+        A leap of more than two days is believed once there are events of another day after it.
+
+        Args:
+            stream_ms: Stream time, in epoch milliseconds.
+            hours: Hours of the window that have events, likewise.
+        """
+        *earlier, last = sorted({stream_ms // DAY_MS, *(hour // DAY_MS for hour in hours)})
+        if not earlier:
+            earlier = sorted({hour // DAY_MS for hour in self.hours()} - {last})
+        return (earlier[-1] + 1) * DAY_MS if earlier and last - earlier[-1] > _LEAP_DAYS else stream_ms
+
+    def put_again(self, path: Path, parts: Iterable[pl.DataFrame]) -> None:
         """Write an hour without those of its events that are to be forgotten, or remove it if none is left.
+
+        Args:
+            path: Its file.
+            parts: The events that stay.
 
         Raises:
             OSError: It cannot be written.
         """
-        file = io.BytesIO()
-        _readable(events).write_parquet(file)
+        new, n_events = self._written(path, parts)
         before = self._recorded().get(self._name(path), {})
-        n_before, n_forgotten = before.get("n_events", events.height), before.get("forgotten", 0)
-        sha256 = None if events.is_empty() else hashlib.sha256(file.getvalue()).hexdigest()
-        if not events.is_empty():
-            put_file(path, file.getvalue())
-        entry = {"file": self._name(path), "n_events": events.height, "sha256": sha256}
-        add_line(self.sums, entry | {"forgotten": n_forgotten + n_before - events.height})
-        if events.is_empty():
+        n_before, n_forgotten = before.get("n_events", n_events), before.get("forgotten", 0)
+        entry = {"file": self._name(path), "n_events": n_events, "sha256": _sha256(new) if n_events else None}
+        # First: a process that dies in between leaves the file as it was, which the entry knows too.
+        entry |= {"instead_of": _sha256(path), "forgotten": n_forgotten + n_before - n_events}
+        add_line(self.sums, entry)
+        if n_events:
+            finish_file(new, path)
+        else:
+            remove_file(new)
             remove_file(path)
 
     @property
@@ -159,6 +208,16 @@ class Archive:
         with writing(self.folder):
             self.remove([path for hour, path in self.hours().items() if hour + HOUR_MS <= ms])
 
+    def record(self, path: Path) -> None:
+        """Record an hour as it is: its entry is lost. One that is not there was removed.
+
+        Raises:
+            OSError: It cannot be recorded.
+        """
+        n_events = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item() if path.exists() else 0
+        sha256 = _sha256(path) if path.exists() else None
+        add_line(self.sums, {"file": self._name(path), "n_events": n_events, "sha256": sha256})
+
     def damages(self) -> Iterator[Damage]:
         """What is not as it was written; files of earlier versions have no checksum, and are only read."""
         for number, entry in read_lines(self.sums):
@@ -173,7 +232,7 @@ class Archive:
             sha256 = recorded.get(name, {}).get("sha256")
             if sha256 is not None and sha256 != _sha256(path):
                 yield Damage(path, "is not what was written: its checksum differs")
-            elif sha256 is None and (fault := _unreadable(path)):
+            elif sha256 is None and (fault := unreadable(path)):
                 yield Damage(path, fault)
 
     def _recorded(self) -> dict[str, dict[str, Any]]:
@@ -183,17 +242,24 @@ class Archive:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _put_in_parts(self, path: Path, bucket: HourBucket) -> None:
-        """Write an hour that does not fit into memory."""
+    def _written(self, path: Path, parts: Iterable[pl.DataFrame]) -> tuple[Path, int]:
+        """Write the new file of an hour, which need not fit into memory; return its temporary name and its rows."""
         self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        n_events = 0
         with TemporaryDirectory(dir=self.temporary) as place:
-            parts = list[Path]()
-            for part in bucket.parts(math.ceil(bucket.n_events / _AT_ONCE)):
-                parts.append(Path(place, f"{len(parts)}.parquet"))
-                _readable(part).write_parquet(parts[-1])
+            files = list[Path]()
+            for part in parts:
+                n_events += part.height
+                files.append(Path(place, f"{len(files)}.parquet"))
+                _readable(part).write_parquet(files[-1])
             new = new_file(path)
-            pl.scan_parquet(parts, glob=False).sink_parquet(new)
-        finish_file(new, path)
+            pl.scan_parquet(files, glob=False).sink_parquet(new)
+        return new, n_events
+
+    @cached_property
+    def _forgotten(self) -> dict[str, int]:
+        """Events that were ever forgotten, by the names of the hours that had some."""
+        return {name: entry["forgotten"] for name, entry in self._recorded().items() if entry.get("forgotten")}
 
 
 def _readable(events: pl.DataFrame) -> pl.DataFrame:
@@ -206,7 +272,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _unreadable(path: Path) -> str:
+def unreadable(path: Path) -> str:
+    """Why a file of the archive cannot be read; empty if it can."""
     try:
         pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

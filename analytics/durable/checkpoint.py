@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from analytics.durable.checked_lines import checked_line, read_checked
 from analytics.durable.files import put_file, reading
 from analytics.durable.journal_file import FORMAT, refuse_newer
 from analytics.durable.side_file import SideFileState
@@ -23,6 +24,9 @@ from analytics.errors import StoreCorruptError, StoreError
 
 CHECKPOINT_FILE: Final = "checkpoint.json"
 """Name of the file in the store's folder."""
+
+SETTINGS_FILE: Final = "store.json"
+"""Name of the file that has the settings once more."""
 
 # Unknown fields are refused: the next checkpoint would lose them silently.
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +93,32 @@ class Checkpoint(BaseModel):
         return data
 
 
+def keep_settings(folder: Path, checkpoint: Checkpoint, privacy: Mapping[str, Any]) -> None:
+    """Keep the settings of a store beside its checkpoint: a store that loses the one must not write in clear.
+
+    Args:
+        folder: Folder of the store.
+        checkpoint: Its checkpoint.
+        privacy: What becomes of personal data now.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    settings = {"window_hours": checkpoint.window_hours, "skew_seconds": checkpoint.skew_seconds, "privacy": privacy}
+    if read_settings(folder) != settings:
+        put_file(folder / SETTINGS_FILE, checked_line(settings))
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings of a store as :func:`keep_settings` has written them; None where they are missing or damaged."""
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        return None
+    with reading(path):
+        found = read_checked(path.read_bytes())
+    return found if found is not None and set(found) == {"window_hours", "skew_seconds", "privacy"} else None
+
+
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replace the last checkpoint, in one step.
 
@@ -97,8 +127,14 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """
     content = checkpoint.model_dump_json(by_alias=True)
     # The version is outside the content, so that an older funnelsim can read it without understanding the rest.
-    text = json.dumps({"format": FORMAT, "crc32": zlib.crc32(content.encode()), "content": content})
+    head = {"format": FORMAT, "head": _head(FORMAT, content)}
+    text = json.dumps(head | {"crc32": zlib.crc32(content.encode()), "content": content})
     put_file(folder / CHECKPOINT_FILE, text.encode())
+
+
+def _head(number: object, content: str) -> int:
+    """Checksum of the version with the content: a damaged version is not that of a newer funnelsim."""
+    return zlib.crc32(f"{number} {content}".encode())
 
 
 def refuse_another(folder: Path, checkpoint: Checkpoint) -> None:
@@ -129,8 +165,11 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         data = path.read_bytes()
     try:
         written = json.loads(data)
-        refuse_newer(path, int(written["format"]))
         content = written["content"]
+        # Checkpoints of earlier versions have no such checksum.
+        if written.get("head", _head(written["format"], content)) != _head(written["format"], content):
+            raise StoreCorruptError(path, "is not what was written: its checksum differs")
+        refuse_newer(path, int(written["format"]))
         if zlib.crc32(content.encode()) != written["crc32"]:
             raise StoreCorruptError(path, "is not what was written: its checksum differs")
         return Checkpoint.model_validate_json(content)

@@ -44,6 +44,7 @@ def letter_line(letter: DeadLetter, source: str | None) -> bytes:
     >>> letter_line(DeadLetter(b"{", DeadLetterReason.NOT_JSON, "cut off", 7), "events.ndjson").decode()[:70]
     '{"source": "events.ndjson", "position": 7, "reason": "not_json", "deta'
     """
+    source = letter.source or source
     named: dict[str, object] = {} if source is None else {"source": source}
     return checked_line(named | dead_letter_entry(letter))
 

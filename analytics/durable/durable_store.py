@@ -246,9 +246,11 @@ class DurableStore(EventIntake):
         self._files.late.settle(self._checkpoint.late)
         self._journal.begin(number)
         self._window_files.remove_unneeded(self._checkpoint)
-        days, reached = self._settings.privacy.archive_days, self._held().stream_ms
-        if days is not None and reached is not None:
-            self._paths.archive.remove_before(reached - days * DAY_MS)
+        if (days := self._settings.privacy.archive_days) is not None:
+            self._paths.archive.remove_before(self._believed_ms() - days * DAY_MS)
+
+    def _believed_ms(self) -> int:
+        return self._paths.archive.believed_ms(self._held().stream_ms or 0, self._held().filled_hours)
 
     def set_aside(self, kind: LeftBehind) -> None:
         """Let the letters so far be an older file, so that later ones are in another."""
@@ -382,7 +384,7 @@ class DurableStore(EventIntake):
         """Write the parts that a checkpoint up to this record needs, and return it."""
         floor = 0 if self.window is None else epoch_ms(self.window[0])
         parts = self._window_files.write(number, self._checkpoint.parts, self._pending, floor)
-        snapshot, stream_ms = self._store.snapshot(), self._held().stream_ms or 0
+        snapshot, believed = self._store.snapshot(), self._believed_ms()
         return self._checkpoint.model_copy(
             update={
                 "number": number,
@@ -390,8 +392,8 @@ class DurableStore(EventIntake):
                 "offsets": snapshot.offsets,
                 "parts": parts,
                 "redeliveries": self._window_files.write_redeliveries(number, snapshot.redeliveries),
-                "dead_letters": self._files.dead_letters.next_state(stream_ms, **changes.get("dead-letters", {})),
-                "late": self._files.late.next_state(stream_ms, **changes.get("late", {})),
+                "dead_letters": self._files.dead_letters.next_state(believed, **changes.get("dead-letters", {})),
+                "late": self._files.late.next_state(believed, **changes.get("late", {})),
                 "privacy": self._privacy.record,
                 "archive_sums_end": self._paths.archive.sums_end,
             }

@@ -6,7 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint, write_checkpoint
+from analytics.durable.checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    keep_settings,
+    read_checkpoint,
+    read_settings,
+    write_checkpoint,
+)
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.files import LOCK_FILE, WRITER_FILE, StoreLock, make_folder, writing
 from analytics.durable.recovery import StorePaths
@@ -77,8 +84,12 @@ def _opened(paths: StorePaths, settings: StoreSettings, lock: StoreLock) -> Dura
     shutil.rmtree(paths.spill, ignore_errors=True)
     checkpoint = read_checkpoint(paths.folder) or _create(paths, settings)
     _refuse_another_window(paths, checkpoint, settings)
+    if not checkpoint.privacy and (kept := read_settings(paths.folder)):
+        # The first checkpoint after they were given has not been written.
+        checkpoint = checkpoint.model_copy(update={"privacy": kept["privacy"]})
     store = DurableStore(paths, checkpoint, settings, lock)
     try:
+        keep_settings(paths.folder, checkpoint, store.privacy.record)
         store.recover()
     except BaseException:
         store.release()

@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.errors import AnalyticsError, StoreFormatError
-from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.dead_letters import DeadLetter
 from analytics.events.tracking_plan import COLUMNS
 from analytics.io.flatten import Flattened
 from analytics.settings import PrivacySettings
@@ -87,7 +87,7 @@ class Privacy:
             event = None
         if not isinstance(event, dict):
             detail = f"{letter.reason}; its {len(letter.raw):,} bytes are not kept, as they may name a person"
-            return DeadLetter(b"", DeadLetterReason(letter.reason), detail, letter.position)
+            return replace(letter, raw=b"", detail=detail)
         # Only what has a column: nobody can tell what else a broken event says.
         kept: dict[str, Any] = {}
         for column in COLUMNS:

@@ -57,7 +57,10 @@ class BatchRecord:
 def batch_payload(record: BatchRecord) -> bytes:
     """Bytes of a batch."""
     batch, position = record.events, record.position
-    letters = [(letter.reason, letter.detail, letter.position, len(letter.raw)) for letter in batch.dead_letters]
+    letters = [
+        (letter.reason, letter.detail, letter.position, len(letter.raw), *([letter.source] if letter.source else []))
+        for letter in batch.dead_letters
+    ]
     at = None if position is None else [position.source, dict(position.offset)]
     if at and position and position.others:
         at.append({name: dict(offset) for name, offset in position.others.items()})
@@ -75,9 +78,9 @@ def read_batch(payload: bytes) -> BatchRecord:
     begin = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
     header = json.loads(payload[_LENGTH.size : begin])
     letters = []
-    for reason, detail, position, n_bytes in header["dead_letters"]:
+    for reason, detail, position, n_bytes, *source in header["dead_letters"]:
         raw = payload[begin : begin + n_bytes]
-        letters.append(DeadLetter(raw, DeadLetterReason(reason), detail, position))
+        letters.append(DeadLetter(raw, DeadLetterReason(reason), detail, position, *source))
         begin += n_bytes
     events = read_table(payload[begin:]).select(EVENT_SCHEMA.names())
     arrived_ms = header["arrived_ms"]

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.durable.archive import Archive
-from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, read_checkpoint
+from analytics.durable.checkpoint import CHECKPOINT_FILE, SETTINGS_FILE, Checkpoint, read_checkpoint
 from analytics.durable.journal_file import Record, Segment, read_segment, records_after, segments
 from analytics.durable.records import RecordKind, read_batch, read_moment
 from analytics.durable.settings import StoreSettings
@@ -40,6 +40,7 @@ class StorePaths:
         window: Folder of the window's events.
         spill: Folder of temporary files, which do not outlive the process.
         archive: The hours that have left the window.
+        settings: File with the settings of the store, which its checkpoint has too.
         dead_letters: File of the events that could not be used.
         late: File of the late events.
         damaged: Folder of what was cut off the journal.
@@ -52,6 +53,7 @@ class StorePaths:
         self.window: Final = folder / "window"
         self.spill: Final = folder / "passing"
         self.archive: Final = Archive(folder / "archive", folder / "archive.ndjson", self.spill)
+        self.settings: Final = folder / SETTINGS_FILE
         self.dead_letters: Final = folder / "dead_letters.ndjson"
         self.late: Final = folder / "late.ndjson"
         self.damaged: Final = folder / "damaged"
@@ -74,12 +76,14 @@ class Recovery:
         n_bytes_cut: Length of the torn tail that was cut off the journal; it was never acknowledged.
         n_bytes_doubtful: Length of what was cut off it from a hole on that a power cut may have made; it is kept in the
             folder ``damaged``, as it may have been acknowledged.
+        n_kept_aside: Files in that folder from earlier on.
     """
 
     n_records: int = 0
     n_events: int = 0
     n_bytes_cut: int = 0
     n_bytes_doubtful: int = 0
+    n_kept_aside: int = 0
 
     def __str__(self) -> str:
         if not self.n_records and not self.n_bytes_cut:
@@ -92,14 +96,19 @@ class Recovery:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for a reader of the counts."""
-        if not self.n_bytes_doubtful:
-            return ()
-        warning = (
-            f"the journal is damaged after its last whole record: the events in {self.n_bytes_doubtful:,} bytes are "
-            "not in the store. A power cut does this to what was not yet on the disk, and sources are read again from "
-            "there; `funnelsim recover` takes in what is whole of it"
-        )
-        return (warning,)
+        found = []
+        if self.n_bytes_doubtful:
+            found.append(
+                f"the journal is damaged after its last whole record: the events in {self.n_bytes_doubtful:,} bytes "
+                "are not in the store. A power cut does this to what was not yet on the disk, and sources are read "
+                "again from there; `funnelsim recover` takes in what is whole of it"
+            )
+        if self.n_kept_aside:
+            found.append(
+                f"the store was damaged: {_counted(self.n_kept_aside, 'file')} of it, in the folder damaged, may have "
+                "events that it has lost, and counts may have them still; remove the folder once that is settled"
+            )
+        return tuple(found)
 
 
 def _counted(n: int, what: str) -> str:
@@ -189,7 +198,9 @@ def recover(
             file.cut()
     n_events = sum(replay(record, store, files) for record in records)
     last = found[-1] if found else None
-    return Recovery(len(records), n_events, *((last.n_torn, len(last.doubtful)) if last else ())), last
+    n_torn, n_doubtful = (last.n_torn, len(last.doubtful)) if last else (0, 0)
+    n_kept_aside = sum(1 for _ in paths.damaged.glob("*"))
+    return Recovery(len(records), n_events, n_torn, n_doubtful, n_kept_aside), last
 
 
 def snapshot_of(checkpoint: Checkpoint, paths: StorePaths) -> StoreSnapshot:

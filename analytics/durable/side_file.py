@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -118,6 +118,14 @@ def as_it_is(state: SideFileState, path: Path, end: int | None = None) -> SideFi
     return state.model_copy(update={"end": length, "tail": min(state.tail, length), "older": found})
 
 
+def without_again(offsets: Mapping[str, Mapping[str, int]]) -> dict[str, Mapping[str, int]]:
+    """Offsets without those of what is taken in again: files of letters that were written anew are read from the first.
+
+    What was taken in before is a duplicate then.
+    """
+    return {name: offset for name, offset in offsets.items() if not name.startswith(AGAIN)}
+
+
 def _older_names(path: Path) -> str:
     return f"{path.stem}.{'[0-9]' * 6}{path.suffix}"
 
@@ -149,7 +157,7 @@ class SideFile:
         with writing(path):
             self._finish(state)
             self._descriptor = self._opened()
-            end = min(state.end, os.fstat(self._descriptor).st_size)
+            end = self._end_of_line(min(state.end, os.fstat(self._descriptor).st_size))
         # Positions only: the letters are in the memory of the store.
         begins = (begin for begin, _ in _lines(path, state.tail, end))
         self._begins = deque(begins, maxlen=keeping.n_in_memory)
@@ -248,6 +256,16 @@ class SideFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _end_of_line(self, end: int) -> int:
+        """The end of the line that a position is in: where somebody has edited lines, it is no end of one any more."""
+        size = os.fstat(self._descriptor).st_size
+        while 0 < end < size and os.pread(self._descriptor, 1, end - 1) != b"\n":
+            end += 1
+        if end and end == size and os.pread(self._descriptor, 1, end - 1) != b"\n":
+            write_all(self._descriptor, b"\n")
+            end += 1
+        return end
 
     def _opened(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_FOLLOW, PRIVATE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -14,7 +14,8 @@ class DeadLetterReason(StrEnum):
     ``id_too_long``: it has more than 100 characters. ``no_time``: nothing shows when it arrived. ``bad_time``: a time
     cannot be read, or is in no year from 2 to 9998. ``impossible_time``: it is far from the times of the other
     events, so that a wrong clock must have set it. ``far_ahead``: it is so far ahead of the stream that all others
-    would be late; it waits until others confirm it. ``late`` is of late events where they are kept as letters are.
+    would be late; it waits until others confirm it. ``late`` is of late events where they are kept as letters are, and
+    ``damaged`` of a letter that is no longer what was kept.
     """
 
     TOO_LARGE = "too_large"
@@ -31,6 +32,7 @@ class DeadLetterReason(StrEnum):
     IMPOSSIBLE_TIME = "impossible_time"
     FAR_AHEAD = "far_ahead"
     LATE = "late"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class DeadLetter:
         reason: Reason by category.
         detail: Description of the fault.
         position: Number of the line or event in its source, from 1; None if unknown.
+        source: Its source, where that is another one than that of the batch.
     """
 
     raw: bytes
     reason: DeadLetterReason
     detail: str
     position: int | None = None
+    source: str | None = field(default=None, compare=False)
 
 
 class RejectedError(Exception):

@@ -1,6 +1,11 @@
 from .buckets import HourBucket as HourBucket, HourReports as HourReports
 from .clock_guard import ClockGuard as ClockGuard, SteadyClock as SteadyClock
-from .counts import Counts as Counts, Lateness as Lateness, StoreCounters as StoreCounters
+from .counts import (
+    UNASKED as UNASKED,
+    Counts as Counts,
+    Lateness as Lateness,
+    StoreCounters as StoreCounters,
+)
 from .deliveries import REDELIVERIES_SCHEMA as REDELIVERIES_SCHEMA, event_hours as event_hours
 from .event_store import EventStore as EventStore
 from .history import EventHistory as EventHistory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from analytics.errors import AnalyticsError
 from analytics.events.dead_letters import DeadLetterReason
 from analytics.store.seen_ids import Verdict
+
+UNASKED: Final = "unasked"
+"""Key of an offset of what is taken in again: how many of the dead letters before it were only kept as before."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from analytics.io.flatten import Flattened
 from analytics.io.position import SourcePosition
 from analytics.io.strict_json import MAX_EVENT_BYTES
 from analytics.store.buckets import HourBucket, HourReports, hourly_table, partly_seen
-from analytics.store.counts import Counts, StoreCounters
+from analytics.store.counts import UNASKED, Counts, StoreCounters
 from analytics.store.deliveries import (
     CONTENT_COLUMNS,
     Redeliveries,
@@ -143,7 +143,8 @@ class EventStore(EventIntake):
         self._counters.ignored_times.update(batch.ignored_times)
         if position is not None:
             self.offsets.update({position.source: position.offset, **position.others})
-        return self._append(EventRows(batch.frame), len(batch.dead_letters), arrived_at, file=file, again=again)
+        n_invalid = len(batch.dead_letters) - (position.offset.get(UNASKED, 0) if position else 0)
+        return self._append(EventRows(batch.frame), n_invalid, arrived_at, file=file, again=again)
 
     def append_rows(self, events: EventRows, *, file: Path | None = None) -> Counts:
         """Take events, in order of arrival, whose texts are made when somebody reads them; see :meth:`append`."""
@@ -154,7 +155,7 @@ class EventStore(EventIntake):
     ) -> Counts:
         verdicts, stream_ms = np.empty(0, np.int8), None
         if len(events):
-            verdicts, stream_ms = self._take(events, at, file)
+            verdicts, stream_ms = self._take(events, at, file, again=again)
         counts = Counts.of(len(events) + n_invalid, verdicts, n_invalid)
         self._counters.count(counts, again=again)
         # Last of all: should it fail, the batch is in and counted.
@@ -327,7 +328,9 @@ class EventStore(EventIntake):
         # A line of many megabytes must not stay in memory a thousand times over.
         self.dead_letters.extend(replace(letter, raw=letter.raw[:MAX_EVENT_BYTES]) for letter in dead_letters)
 
-    def _take(self, batch: EventRows, arrived_at: datetime | None, file: Path | None) -> tuple[NDArray[np.int8], int]:
+    def _take(
+        self, batch: EventRows, arrived_at: datetime | None, file: Path | None, *, again: bool
+    ) -> tuple[NDArray[np.int8], int]:
         """Judge usable events and keep the accepted ones; return the verdicts and the stream time reached."""
         keys, n_future = with_event_time(batch.keys, self._skew_ms, arrived_at)
         events, is_in_file = batch.with_keys(keys), file is not None
@@ -345,10 +348,9 @@ class EventStore(EventIntake):
         ids, originals = id_hashes(keys), redelivered_ms(keys, self._window_hours)
         stale = originals < floors
         verdicts[timely] = self._judge(batch, np.flatnonzero(timely), ids, hours, floors, stale=stale)
-        accepted = verdicts == Verdict.ACCEPTED
-        late = verdicts == Verdict.LATE
+        accepted, late = verdicts == Verdict.ACCEPTED, verdicts == Verdict.LATE
         lateness_ms = (stream - np.where(timely, originals, times))[late]
-        self._counters.count_late(lateness_ms)
+        self._counters.count_late(lateness_ms[:0] if again else lateness_ms)
         if self._on_late is not None and len(lateness_ms):
             self._on_late(events.filter(late).frame(), lateness_ms)
         if not accepted.all():

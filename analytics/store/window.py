@@ -67,6 +67,11 @@ class HourWindow:
         """The hours of the window; none before the first event."""
         return range(0) if self.stream_ms is None else self.hours_at(self.stream_ms)
 
+    @property
+    def filled_hours(self) -> list[int]:
+        """Those of the hours that have events."""
+        return list(self._events_of_hour)
+
     def hours_at(self, stream_ms: int) -> range:
         """The hours of the window at this stream time."""
         start = window_start(stream_ms, self._n_hours)

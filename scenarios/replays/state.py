@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -131,6 +131,22 @@ def read_state(path: Path) -> ReplayState:
             "aside, and the replay begins anew"
         )
     return state
+
+
+def looks_like_state(path: Path) -> bool:
+    """Whether a file is, or was before it was damaged, the state of a replay.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    names = [field.name for field in fields(ReplayState)]
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    # Damage spoils some of the names.
+    return sum(f'"{name}"'.encode() in head for name in names) > len(names) // 2
 
 
 def _is_possible(state: ReplayState) -> bool:

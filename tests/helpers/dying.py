@@ -17,9 +17,9 @@ import pytest
 
 from analytics.durable import checked_lines, files, journal, side_file
 from analytics.durable.files import StoreLock
-from analytics.durable.upkeep import verification
+from analytics.durable.upkeep import salvaging
 
-WRITERS = (checked_lines, side_file, journal, files, verification)
+WRITERS = (checked_lines, side_file, journal, files, salvaging)
 CALLS = ("write", "fsync", "replace", "ftruncate", "unlink", "open", "mkdir")
 
 

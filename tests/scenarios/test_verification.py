@@ -194,10 +194,12 @@ def test_a_replay_begins_anew_after_its_state_is_recovered(run_folder: Path, tmp
     sent.write_bytes(lines[:-1])
     assert [damage.path for damage in verify(state).damages] == [sent]
     sent.write_bytes(lines)
-    state.write_text("{}")
+    damaged = state.read_text().replace('"acknowledged": ', '"acknowledged": 1')
+    (tmp_path / "state.json.damaged").write_text("one that was moved aside before")
+    state.write_text(damaged)
     assert [damage.path for damage in verify(state).damages] == [state]
     assert recover(state).left == ()
-    assert (tmp_path / "state.json.damaged").read_text() == "{}"
+    assert (tmp_path / "state.json.damaged.2").read_text() == damaged
     sent.unlink()
     replay(run_folder, to=f"file:{sent}", speed="max", resume=state)
     assert sent.read_bytes() == lines
@@ -279,7 +281,7 @@ def test_what_is_none_of_these_is_refused(tmp_path: Path) -> None:
     """One message says what can be given."""
     for path, message in [
         (tmp_path / "none", "there is no such folder"),
-        (tmp_path.parent, "is nothing that funnelsim keeps"),
+        (tmp_path.parent, "is not the folder of a run, an analysis, an export, a study or a store, or the file of"),
     ]:
         for function in (verify, recover):
             with pytest.raises(InputError, match=message):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -19,15 +16,13 @@ from analytics.durable.files import put_file, remove_file
 from analytics.durable.opening import open_existing
 from analytics.durable.recovery import SideFiles, StorePaths
 from analytics.durable.settings import StoreSettings
-from analytics.durable.side_file import as_it_is
+from analytics.durable.side_file import as_it_is, without_again
+from analytics.durable.upkeep.mentions import LONG_ENOUGH, Mentions, anew, spellings
 from analytics.durable.window_files import read_window, write_window
 from analytics.errors import StoreError
 from analytics.store.counts import StoreCounters
 
 _IDENTIFIERS: Final = ("anonymous_id", "user_id", "previous_id", "email")
-# Shorter ones would be found in many texts that have nothing to do with the person.
-_LONG_ENOUGH: Final = 6
-_MARK: Final = "[forgotten]"
 
 
 @dataclass
@@ -60,7 +55,7 @@ class Forgotten:
     @property
     def has_short(self) -> bool:
         """Whether some identifier is too short to be looked for in other texts."""
-        return any(len(name) < _LONG_ENOUGH for name in self.identifiers)
+        return any(len(name) < LONG_ENOUGH for name in self.identifiers)
 
     @property
     def n_events(self) -> int:
@@ -129,12 +124,10 @@ class _Forgetting:
 
     def __init__(self, paths: StorePaths, given: tuple[str, ...]) -> None:
         self._paths = paths
-        names = _identifiers(tuple(map(_plain, given)), self._tables())
+        names = _identifiers(tuple(map(_plain, given)), self._tables(_IDENTIFIERS))
         self.found = Forgotten((given[0], *sorted(names - {_plain(given[0])})))
         self._names = pl.Series(sorted(names), dtype=pl.String)
-        long = sorted(filter(lambda name: len(name) >= _LONG_ENOUGH, names), key=len, reverse=True)
-        forms = dict.fromkeys(form for name in long for form in (name, quote(name), quote(name, safe="")))
-        self._pattern = rf"(?i)(?:{'|'.join(map(_as_word, forms))})" if long else ""
+        self._mentions = Mentions(names)
 
     def rewritten(self, checkpoint: Checkpoint, number: int, files: SideFiles) -> Checkpoint:  # noqa: ARG002
         """The checkpoint without the person, whose files are written."""
@@ -149,9 +142,9 @@ class _Forgetting:
             "dead_letters": as_it_is(checkpoint.dead_letters, self._paths.dead_letters),
             "late": as_it_is(checkpoint.late, self._paths.late),
         }
-        offsets = {self._blacked_out(name): offset for name, offset in checkpoint.offsets.items()}
+        offsets = {self._mentions.blacked_out(name): offset for name, offset in checkpoint.offsets.items()}
         self.found.n_sources = len(checkpoint.offsets.keys() - offsets.keys())
-        states["offsets"] = offsets
+        states["offsets"] = without_again(offsets)
         facts = {"number": number, "summary": summary, "parts": parts, "forgotten_in_archive": in_archive}
         return checkpoint.model_copy(update=facts | states)
 
@@ -159,7 +152,7 @@ class _Forgetting:
         for _, table in read_window(self._paths.window, checkpoint):
             kept = self._without(table)
             self.found.n_window += table.height - kept.height
-            yield _anew(kept)
+            yield anew(kept)
 
     def count(self) -> None:
         """Count what would be removed."""
@@ -174,14 +167,17 @@ class _Forgetting:
 
     def forget_archive(self) -> None:
         """Write those hours of the archive anew that have something of the person."""
-        recorded = self._paths.archive.n_recorded
-        for path in self._paths.archive.hours().values():
-            table = pl.read_parquet(path, glob=False)
-            kept = self._without(table)
-            self.found.n_archive += table.height - kept.height
+        archive, recorded = self._paths.archive, self._paths.archive.n_recorded
+        for path in archive.hours().values():
+            n_events, is_changed = 0, False
+            for table in archive.read(path):
+                kept = self._without(table)
+                self.found.n_archive += table.height - kept.height
+                n_events += table.height
+                is_changed |= not kept.equals(table)
             # If it has others than were recorded, a process died as it wrote it anew.
-            if not (kept.equals(table) and recorded.get(path, table.height) == table.height):
-                self._paths.archive.put_again(path, kept)
+            if is_changed or recorded.get(path, n_events) != n_events:
+                archive.put_again(path, (self._cleaned(table)[0] for table in archive.read(path)))
 
     def forget_letters(self) -> None:
         """Write the files of letters anew without those that name the person."""
@@ -198,20 +194,26 @@ class _Forgetting:
         Raises:
             StoreError: Something is left.
         """
-        left = [str(path) for path in self._text_files() if self._is_in(path.read_text("utf-8", "replace"))]
+        left = [path for path in self._text_files() if self._is_in(path.read_text("utf-8", "replace"))]
+        searched = set[Path]()
         for path, table in self._tables():
-            self.found.n_tables += 1
-            if table.height - self._without(table).height or self._n_mentions(table):
-                left.append(str(path))
+            searched.add(path)
+            kept, n_mentions = self._cleaned(table)
+            if n_mentions or kept.height < table.height:
+                left.append(path)
+        self.found.n_tables = len(searched)
         if left:
-            raise StoreError(f"something of the person is left in {', '.join(left)}; look at it and remove it by hand")
+            where = ", ".join(map(str, dict.fromkeys(left)))
+            raise StoreError(f"something of the person is left in {where}; look at it and remove it by hand")
 
-    def _tables(self) -> Iterator[tuple[Path, pl.DataFrame]]:
+    def _tables(self, columns: Sequence[str] | None = None) -> Iterator[tuple[Path, pl.DataFrame]]:
+        """All events, in parts, with the file that they are in."""
         checkpoint = read_checkpoint(self._paths.folder)
         for part, table in read_window(self._paths.window, checkpoint) if checkpoint else ():
-            yield self._paths.window / part.name, table
+            yield self._paths.window / part.name, table if columns is None else table.select(columns)
         for path in self._paths.archive.hours().values():
-            yield path, pl.read_parquet(path, glob=False)
+            for table in self._paths.archive.read(path, columns):
+                yield path, table
 
     def _text_files(self) -> Iterator[Path]:
         yield from self._paths.letter_files()
@@ -219,29 +221,16 @@ class _Forgetting:
         yield from sorted(self._paths.journal.glob("*"))
 
     def _without(self, table: pl.DataFrame) -> pl.DataFrame:
-        """The events of others, with the person blacked out in their texts."""
+        """The events of others, with the person blacked out in their texts, which are counted."""
+        kept, n_mentions = self._cleaned(table)
+        self.found.n_mentions += n_mentions
+        return kept
+
+    def _cleaned(self, table: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         theirs = pl.any_horizontal(
             _identifier(name).is_in(self._names.implode()).fill_null(value=False) for name in _IDENTIFIERS
         )
-        kept = table.filter(~theirs)
-        if not self._pattern:
-            return kept
-        texts = _texts(kept)
-        self.found.n_mentions += self._n_mentions(kept)
-        blacked_out = (
-            pl.col(name).cast(pl.String).str.replace_all(self._pattern, _MARK).cast(kept.schema[name]) for name in texts
-        )
-        return kept.with_columns(blacked_out)
-
-    def _blacked_out(self, text: str) -> str:
-        return re.sub(self._pattern, _MARK, text) if self._pattern else text
-
-    def _n_mentions(self, table: pl.DataFrame) -> int:
-        if not self._pattern:
-            return 0
-        texts = _texts(table)
-        found = table.select(pl.col(name).cast(pl.String).str.contains(self._pattern).sum() for name in texts)
-        return int(found.sum_horizontal().sum())
+        return self._mentions.removed_from(table.filter(~theirs))
 
     def _names_person(self, line: bytes) -> bool:
         letter = read_letter(line)
@@ -249,35 +238,8 @@ class _Forgetting:
         return self._is_in(text) or self._is_in(line.decode("utf-8", "replace"))
 
     def _is_in(self, text: str) -> bool:
-        short = [name for name in self._names if len(name) < _LONG_ENOUGH]
-        forms = {text, unquote(text), unquote(unquote(text)), html.unescape(text), _unescaped(text)}
-        return any(
-            (self._pattern and re.search(self._pattern, form)) or any(f'"{name}"' in form for name in short)
-            for form in forms
-        )
-
-
-def _as_word(name: str) -> str:
-    """A pattern of a name that is no part of a longer word."""
-    before, after = (r"\b" if end.isalnum() else "" for end in (name[0], name[-1]))
-    return f"{before}{re.escape(name)}{after}"
-
-
-def _unescaped(text: str) -> str:
-    """A text without the escapes of JSON."""
-    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
-
-
-def _anew(table: pl.DataFrame) -> pl.DataFrame:
-    """The same with texts made anew: an Arrow stream has those of rows that were filtered out, too."""
-    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
-    return table.with_columns(pl.Series(name, table[name].to_list(), dtype=pl.String) for name in texts)
-
-
-def _texts(table: pl.DataFrame) -> list[str]:
-    """Columns in which somebody may be mentioned; identifiers are those of others, or are removed with their events."""
-    own = {*_IDENTIFIERS, "message_id", "context_group_id"}
-    return [name for name, dtype in table.schema.items() if dtype in {pl.String, pl.Categorical} and name not in own]
+        short = [name for name in self._names if len(name) < LONG_ENOUGH]
+        return self._mentions.found_in(text) or any(f'"{name}"' in form for name in short for form in spellings(text))
 
 
 def _identifiers(given: tuple[str, ...], tables: Iterator[tuple[Path, pl.DataFrame]]) -> set[str]:

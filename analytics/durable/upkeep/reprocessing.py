@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import compress, islice
 from pathlib import Path
@@ -25,11 +25,12 @@ from analytics.io.flatten import Flattened
 from analytics.io.position import Offset, SourcePosition
 from analytics.io.reading import EventFormat, read_events
 from analytics.store.clock_guard import ClockGuard
-from analytics.store.counts import Counts
+from analytics.store.counts import UNASKED, Counts
+from analytics.store.quarantine import Quarantine
 
 _LINES: Final = 10_000
 # Only the beginning of such an event was kept.
-_NOT_WHOLE: Final = frozenset({DeadLetterReason.TOO_LARGE})
+_NOT_WHOLE: Final = frozenset({DeadLetterReason.TOO_LARGE, DeadLetterReason.DAMAGED})
 _ALL: Final = frozenset(DeadLetterReason) - _NOT_WHOLE
 _USUAL: Final = _ALL - {DeadLetterReason.FAR_AHEAD}
 
@@ -90,21 +91,31 @@ def reprocess(
     """
     stop = stop or threading.Event()
     with open_existing(folder, settings) as store:
-        before, name = store.counts_again, f"{AGAIN}{kind}"
+        counts, name = store.counts_again, f"{AGAIN}{kind}"
         store.set_aside(kind)
         offset = store.offsets.get(name, {"file": 0, "bytes": 0})
         guard = ClockGuard(store.stream_time, store.n_accepted)
+        quarantine = Quarantine(store.stream_time, store.n_accepted, store.window_hours)
+        wanted = _ALL if kind == "late" else frozenset(reasons) or _USUAL
         for letters, reached in _batches(store.kept(kind), offset):
+            asked = [letter for letter in letters if letter.reason in wanted]
+            others = tuple(letter for letter in letters if letter.reason not in wanted)
+            before, batch, after = None, _flat(asked, form if kind == "dead-letters" else None), None
             if kind == "dead-letters":
-                batch = guard.checked(_flat(letters, form, frozenset(reasons) or _USUAL))
-            else:
-                batch = _flat(letters, None, _ALL)
-            store.append_flattened(batch, SourcePosition(name, reached), again=True)
+                batch = guard.checked(batch)
+                # Those far ahead wait here too, unless they are asked for by name.
+                if DeadLetterReason.FAR_AHEAD not in wanted:
+                    before, batch, after = quarantine.checked(batch)
+            batch = replace(batch, dead_letters=(*others, *batch.dead_letters))
+            position = SourcePosition(name, {**reached, UNASKED: len(others)})
+            for part, at in ((before, None), (batch, position), (after, None)):
+                if part is not None:
+                    store.append_flattened(part, at, again=True)
             if stop.is_set():
                 break
         else:
             store.remove_kept(kind)
-        return Reprocessed(store.counts_again - before, store.stream_time, stop.is_set())
+        return Reprocessed(store.counts_again - counts, store.stream_time, stop.is_set())
 
 
 def _batches(files: Sequence[Path], offset: Offset) -> Iterator[tuple[list[DeadLetter], Offset]]:
@@ -122,27 +133,32 @@ def _batches(files: Sequence[Path], offset: Offset) -> Iterator[tuple[list[DeadL
 def _letter(line: bytes) -> DeadLetter:
     found = read_letter(line)
     if found is None:
-        return DeadLetter(line, DeadLetterReason.TOO_LARGE, "this line of the dead letters was damaged")
-    return found[0]
+        return DeadLetter(line, DeadLetterReason.DAMAGED, "this line of the dead letters is not what was written")
+    letter, source = found
+    return replace(letter, source=source)
 
 
-def _flat(letters: Sequence[DeadLetter], form: EventFormat | None, reasons: frozenset[DeadLetterReason]) -> Flattened:
-    """The events of letters, and those that are no events still."""
+def _flat(letters: Sequence[DeadLetter], form: EventFormat | None) -> Flattened:
+    """The events of letters, and those that are no events still, with the places they came from."""
     is_other = form is not None and form != EventFormat()
     # One that is no JSON would cost the others of its file.
-    is_lost = [
-        letter.reason not in reasons or letter.reason in _NOT_WHOLE or (is_other and not _is_json(letter.raw))
-        for letter in letters
-    ]
+    is_lost = [letter.reason in _NOT_WHOLE or (is_other and not _is_json(letter.raw)) for letter in letters]
     lost = tuple(compress(letters, is_lost))
     whole = [letter for letter, is_gone in zip(letters, is_lost, strict=True) if not is_gone]
     if not is_other:
-        flat = [flatten_lines([(letter.position or 0, letter.raw) for letter in whole])]
+        flat = [flatten_lines([(place, letter.raw) for place, letter in enumerate(whole, 1)])]
     else:
         lines = b"\n".join(letter.raw for letter in whole)
         flat = list(read_events(io.BytesIO(lines), form)) if whole else []
     frame = pl.concat([EVENT_SCHEMA.to_frame(), *(part.frame for part in flat)])
-    return Flattened(frame, (*lost, *(letter for part in flat for letter in part.dead_letters)))
+    still = (_from(whole, letter) for part in flat for letter in part.dead_letters)
+    return Flattened(frame, (*lost, *still))
+
+
+def _from(letters: Sequence[DeadLetter], found: DeadLetter) -> DeadLetter:
+    """A dead letter that was found among the lines of letters, with the place of its own letter."""
+    before = letters[found.position - 1] if found.position and found.position <= len(letters) else found
+    return replace(found, position=before.position, source=before.source)
 
 
 def _is_json(raw: bytes) -> bool:

@@ -5,6 +5,7 @@ The last checkpoint is replaced in one step, so that a death of the process leav
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,8 +130,8 @@ class _Rewinding:
         latest = max((hour for hour in hours if hour <= self._to_ms), default=0)
         for hour in (hour for hour in hours if (hour >= start if start else hour == latest)):
             self.n_hours += 0 < start <= hour <= self.stream_ms
-            flat = pl.read_parquet(hours[hour], glob=False).select(NO_TIMED_EVENTS.columns)
-            yield flat.cast(NO_TIMED_EVENTS.schema)
+            for part in self._paths.archive.read(hours[hour], NO_TIMED_EVENTS.columns):
+                yield part.cast(NO_TIMED_EVENTS.schema)
 
     def _remove(self, events: pl.DataFrame, files: SideFiles) -> None:
         """Make dead letters of events."""
@@ -143,12 +144,13 @@ class _Rewinding:
 
     def _summary(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         counters = StoreCounters.from_dict(summary["tallies"])
-        # Some may have been accepted only when they were taken in again.
-        n_first = min(self.n_removed, counters.counts.accepted)
-        n_again = self.n_removed - n_first
+        # Where some were accepted only when they were taken in again, it was one of them, as a rule, that moved time.
+        n_again = min(self.n_removed, counters.again.accepted)
+        # Of a store that lost its checkpoint, counts know the events of its window only.
+        n_first = min(self.n_removed - n_again, counters.counts.accepted)
         counters.counts += Counts(accepted=-n_first, invalid=n_first)
         counters.again += Counts(accepted=-n_again, invalid=n_again)
         counters.invalid_by_reason[DeadLetterReason.FAR_AHEAD] += n_first
-        counters.accepted_by_type.subtract(self._removed_by_type)
+        counters.accepted_by_type -= Counter(self._removed_by_type)
         reports = HourReports().to_dict()
         return {"stream_ms": self.stream_ms, "tallies": counters.to_dict(), "reports": reports}

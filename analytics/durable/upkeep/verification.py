@@ -1,45 +1,32 @@
-"""Checking a store against the checksums of its files, and salvaging what is whole of a damaged one."""
+"""Checking a store against the checksums of its files."""
 
 from __future__ import annotations
 
-import os
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import accumulate, compress
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
-from analytics.durable.checked_lines import read_checked
-from analytics.durable.checkpoint import CHECKPOINT_FILE, Checkpoint, Part, read_checkpoint, write_checkpoint
+from analytics.durable.checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    Part,
+    read_checkpoint,
+    read_settings,
+)
 from analytics.durable.dead_letter_lines import read_letter
-from analytics.durable.files import StoreLock, make_folder, put_file, reading, remove_file, size_of, writing
+from analytics.durable.files import reading, size_of
 from analytics.durable.journal_file import (
-    FILE_HEADER,
-    Record,
-    packed,
     records_after,
-    records_in,
     scanned_segment,
     segments,
 )
-from analytics.durable.opening import open_store
-from analytics.durable.records import RecordKind, read_batch, read_table
 from analytics.durable.recovery import StorePaths
-from analytics.durable.side_file import as_it_is, found_state
 from analytics.durable.window_files import read_part
 from analytics.errors import Damage, StoreCorruptError, StoreFormatError
-from analytics.store.buckets import HourReports
-from analytics.store.counts import Counts, StoreCounters
-from analytics.store.deliveries import event_hours
-from analytics.store.hour import NO_TIMED_EVENTS
 
-# A store that has no checkpoint any more counts by these.
-_WINDOW_HOURS: Final = 24
-_SKEW_SECONDS: Final = 60.0
+# Of a store that is written to meanwhile: damage is there at every look.
+_MOST_LOOKS: Final = 4
 
 
 def verify_store(folder: Path) -> tuple[Damage, ...]:
@@ -55,25 +42,29 @@ def verify_store(folder: Path) -> tuple[Damage, ...]:
         StoreFormatError: There is no store, or a newer version has written it.
 
     >>> import tempfile
+    >>> from analytics import open_store
     >>> with tempfile.TemporaryDirectory() as place:
     ...     open_store(place).close()
     ...     verify_store(Path(place))
     ()
     """
     paths = StorePaths(folder)
-    while True:
-        before = _number(folder)
-        found = tuple(_damages(paths))
-        if found:
-            # A process may have been writing a file of the archive anew.
-            again = set(_damages(paths))
-            found = tuple(damage for damage in found if damage in again)
-        # A checkpoint meanwhile removes files.
-        if before == _number(folder):
-            return found
+    before, found = number_of(folder), tuple(_damages(paths))
+    for _ in range(_MOST_LOOKS):
+        # A checkpoint meanwhile removes files, and a process may have been writing a file of the archive anew.
+        if not found and before == number_of(folder):
+            break
+        before, again = number_of(folder), set(_damages(paths))
+        found = tuple(damage for damage in found if damage in again)
+    return found
 
 
-def _number(folder: Path) -> int | None:
+def number_of(folder: Path) -> int | None:
+    """Number of the last checkpoint of a store; None where that is lost.
+
+    Raises:
+        StoreFormatError: There is no store.
+    """
     try:
         checkpoint = read_checkpoint(folder)
     except StoreCorruptError:
@@ -92,14 +83,16 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
     else:
         if checkpoint is None:
             yield Damage(paths.folder / CHECKPOINT_FILE, "is missing")
-    for part in _parts(checkpoint):
+    if paths.settings.exists() and read_settings(paths.folder) is None:
+        yield Damage(paths.settings, "is not what was written")
+    for part in parts_of(checkpoint):
         try:
             read_part(paths.window, part)
         except StoreCorruptError as error:
             yield error.damage
-    yield from _damages_of_journal(paths, None if checkpoint is None else checkpoint.number)
+    yield from damages_of_journal(paths, None if checkpoint is None else checkpoint.number)
     if checkpoint is not None:
-        yield from _shortened_files(paths, checkpoint)
+        yield from shortened_files(paths, checkpoint)
     yield from paths.archive.damages()
     for file in paths.letter_files():
         yield from _damaged_lines(file)
@@ -109,7 +102,7 @@ def _damages(paths: StorePaths) -> Iterator[Damage]:
     yield from (Damage(path, "was cut off the journal, and is not in the store") for path in kept)
 
 
-def _shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Damage]:
+def shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Damage]:
     """Files of lines that are missing, or shorter than they were."""
     ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
     ends[paths.archive.sums] = checkpoint.archive_sums_end
@@ -118,9 +111,18 @@ def _shortened_files(paths: StorePaths, checkpoint: Checkpoint) -> Iterator[Dama
     for path, end in ends.items():
         if size_of(path) < end:
             yield Damage(path, f"has {size_of(path):,} bytes of {end:,}" if path.exists() else "is missing")
+        elif end and _byte_at(path, end - 1) != b"\n":
+            yield Damage(path, f"does not end a line at byte {end:,}, as it did")
 
 
-def _damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damage]:
+def _byte_at(path: Path, position: int) -> bytes:
+    with reading(path), path.open("rb") as file:
+        file.seek(position)
+        return file.read(1)
+
+
+def damages_of_journal(paths: StorePaths, number: int | None) -> Iterator[Damage]:
+    """Damages of the journal of a store, whose checkpoint has this number if it has one."""
     found = []
     for path in segments(paths.journal):
         try:
@@ -148,221 +150,8 @@ def _damaged_lines(path: Path) -> Iterator[Damage]:
                 yield Damage(path, f"line {number:,} is not what was written")
 
 
-def _parts(checkpoint: Checkpoint | None) -> tuple[Part, ...]:
+def parts_of(checkpoint: Checkpoint | None) -> tuple[Part, ...]:
+    """The files that a checkpoint names."""
     if checkpoint is None:
         return ()
     return tuple(part for part in (*checkpoint.parts, checkpoint.redeliveries) if part is not None)
-
-
-def recover_store(folder: Path) -> tuple[str, ...]:
-    """Let a damaged store open again, with all that is whole of it; what is damaged is kept in the folder ``damaged``.
-
-    Batches behind a damaged one are taken in, and what was cut off a journal before. Where the checkpoint is lost, the
-    counts begin anew with the events of the window and of the journal, and sources are read again from their beginning:
-    what is in the window counts as duplicate then.
-
-    Args:
-        folder: Folder of the store.
-
-    Returns:
-        What was done, a sentence each; nothing for a sound store.
-
-    Raises:
-        StoreError: There is no store, another process writes to it, or it cannot be written to.
-    """
-    paths, done = StorePaths(folder), list[str]()
-    _number(folder)
-    lock = StoreLock(folder)
-    try:
-        with writing(folder):
-            make_folder(paths.damaged)
-            checkpoint = _mended_checkpoint(paths, done)
-            _mend_journal(paths, checkpoint.number, done)
-            _mend_lines(paths, checkpoint, done)
-            _mend_archive(paths, done)
-    finally:
-        with suppress(OSError):  # something is kept in it
-            paths.damaged.rmdir()
-        lock.release()
-    with open_store(folder) as store:
-        for path in sorted(paths.damaged.glob("*.journal")):
-            n = 0
-            for record in records_in(path.read_bytes()):
-                if record.kind == RecordKind.BATCH:
-                    batch = read_batch(record.payload)
-                    n += store.append_flattened(batch.events, arrived_at=batch.arrived_at, again=True).received
-            done.append(f"{n:,} events were taken in of what had been cut off the journal ({path.name})")
-            store.checkpoint()
-            _keep_aside(paths, path)
-    return tuple(done)
-
-
-def _mended_checkpoint(paths: StorePaths, done: list[str]) -> Checkpoint:
-    """The checkpoint, without the files of the window that are damaged, or a new one."""
-    try:
-        checkpoint = read_checkpoint(paths.folder)
-    except StoreCorruptError:
-        checkpoint = None
-        _keep_aside(paths, paths.folder / CHECKPOINT_FILE)
-    if checkpoint is None:
-        mended = _new_checkpoint(paths)
-        n = sum(part.n_events for part in mended.parts)
-        done.append(
-            f"the checkpoint is lost: counts and offsets begin anew, with {n:,} events of the window, before those of "
-            f"the journal; the window has {_WINDOW_HOURS} hours, and settings of privacy must be given again"
-        )
-    else:
-        mended = _with_whole_parts(checkpoint, paths, done)
-    if mended != checkpoint:
-        write_checkpoint(paths.folder, mended)
-    # Only now: before, the checkpoint needed them.
-    for part in set(_parts(checkpoint)) - set(_parts(mended)):
-        _keep_aside(paths, paths.window / part.name)
-    return mended
-
-
-def _with_whole_parts(checkpoint: Checkpoint, paths: StorePaths, done: list[str]) -> Checkpoint:
-    bad = [part for part in _parts(checkpoint) if not _is_whole(paths, part)]
-    for part in bad:
-        if part == checkpoint.redeliveries:
-            done.append("what was delivered more than once is forgotten; it may count as a conflict again")
-        else:
-            done.append(f"{part.n_events:,} events of the window are lost ({part.name}); the counts include them still")
-    redeliveries = None if checkpoint.redeliveries in bad else checkpoint.redeliveries
-    parts = tuple(part for part in checkpoint.parts if part not in bad)
-    return checkpoint.model_copy(update={"parts": parts, "redeliveries": redeliveries})
-
-
-def _is_whole(paths: StorePaths, part: Part) -> bool:
-    try:
-        read_part(paths.window, part)
-    except StoreCorruptError:
-        return False
-    return True
-
-
-def _new_checkpoint(paths: StorePaths) -> Checkpoint:
-    """A checkpoint of what files of the window can be read, from before the first record of the journal."""
-    parts, tables = list[Part](), list[pl.DataFrame]()
-    for path in sorted(paths.window.glob("*.arrow")):
-        data = path.read_bytes()
-        try:
-            table = read_table(data).select(NO_TIMED_EVENTS.columns)
-        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-            _keep_aside(paths, path)
-            continue
-        hour = int(event_hours(table).max())
-        parts.append(Part(name=path.name, n_events=table.height, last_hour=hour, crc32=zlib.crc32(data)))
-        tables.append(table.select("type", "event_time"))
-    events = pl.concat([NO_TIMED_EVENTS.select("type", "event_time"), *tables])
-    counters = StoreCounters(Counts(received=events.height, accepted=events.height))
-    counters.accepted_by_type.update(dict(events["type"].cast(pl.String).value_counts().iter_rows()))
-    stream_ms = events.select(pl.col("event_time").max().dt.epoch("ms")).item()
-    reports = HourReports().to_dict()
-    return Checkpoint(
-        number=_number_before_journal(paths),
-        window_hours=_WINDOW_HOURS,
-        skew_seconds=_SKEW_SECONDS,
-        summary={"stream_ms": stream_ms, "tallies": counters.to_dict(), "reports": reports},
-        offsets={},
-        parts=tuple(parts),
-        dead_letters=found_state(paths.dead_letters),
-        late=found_state(paths.late),
-    )
-
-
-def _number_before_journal(paths: StorePaths) -> int:
-    """Number of the checkpoint that is lost: that before the first record, and never one of a file of the window."""
-    first = min((record.number for record in _records(paths)), default=0)
-    named = [int(path.name[:20]) for path in paths.window.glob("[0-9]*.arrow")]
-    begun = [int(path.stem) - 1 for path in segments(paths.journal)]
-    return first - 1 if first else max((0, *named, *begun))
-
-
-def _records(paths: StorePaths) -> Iterator[Record]:
-    """All whole records of the journal, also those behind damage."""
-    for path in segments(paths.journal):
-        try:
-            segment = scanned_segment(path)
-        except StoreCorruptError:
-            yield from records_in(path.read_bytes())
-        else:
-            yield from (*segment.records, *records_in(segment.doubtful))
-
-
-def _mend_journal(paths: StorePaths, number: int, done: list[str]) -> None:
-    """Write the whole records of a damaged journal one after the other, and keep the damaged files."""
-    damages = list(_damages_of_journal(paths, number))
-    if not damages:
-        return
-    records = [record for record in _records(paths) if record.number > number]
-    renumbered = (packed(replace(each, number=number + k, n_synced=0)) for k, each in enumerate(records, 1))
-    # Until all is done the copies count as not yet in the store: one that dies takes them in when it is run again.
-    old, new = segments(paths.journal), paths.journal / f"{number + 1:020}.journal"
-    copies = [paths.damaged / path.name for path in old]
-    for path, copy in zip(old, copies, strict=True):
-        put_file(copy, path.read_bytes())
-    for path in old:
-        if path != new:
-            remove_file(path)
-    put_file(new, FILE_HEADER + b"".join(renumbered))
-    for copy in copies:
-        _keep_aside(paths, copy)
-    n_missing = max((record.number for record in records), default=number) - number - len(records)
-    done.append(
-        f"the journal was damaged in {len(damages)} places: {len(records):,} whole batches were kept, and at least "
-        f"{max(n_missing, 0):,} are lost"
-    )
-
-
-def _mend_archive(paths: StorePaths, done: list[str]) -> None:
-    """Take damaged hours out of the archive."""
-    for damage in list(paths.archive.damages()):
-        if damage.path != paths.archive.sums:
-            _keep_aside(paths, damage.path)
-            paths.archive.remove([damage.path])
-            done.append(f"{damage}; the hour is lost, unless a copy of the file is put back")
-
-
-def _mend_lines(paths: StorePaths, checkpoint: Checkpoint, done: list[str]) -> None:
-    """Move damaged lines of the files of letters, and of the archive's checksums, to files of their own."""
-    ends = {paths.dead_letters: checkpoint.dead_letters.end, paths.late: checkpoint.late.end}
-    done += [f"{damage}; what is missing of it is lost" for damage in _shortened_files(paths, checkpoint)]
-    for path in (*paths.letter_files(), paths.archive.sums):
-        read = read_checked if path == paths.archive.sums else read_letter
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        is_bad = [not line.isspace() and read(line) is None for line in lines]
-        if any(is_bad):
-            put_file(_free_name(paths, path.name), b"".join(compress(lines, is_bad)))
-            put_file(path, b"".join(line for line, bad in zip(lines, is_bad, strict=True) if not bad))
-            done.append(f"{path.name}: {sum(is_bad):,} damaged lines were moved out of it")
-        if path in ends:
-            ends[path] -= _n_bytes_before(ends[path], lines, is_bad)
-    mended = checkpoint.model_copy(
-        update={
-            "dead_letters": as_it_is(checkpoint.dead_letters, paths.dead_letters, ends[paths.dead_letters]),
-            "late": as_it_is(checkpoint.late, paths.late, ends[paths.late]),
-            "archive_sums_end": min(checkpoint.archive_sums_end, size_of(paths.archive.sums)),
-        }
-    )
-    if mended != checkpoint:
-        write_checkpoint(paths.folder, mended)
-
-
-def _n_bytes_before(end: int, lines: Sequence[bytes], chosen: Sequence[bool]) -> int:
-    """Bytes of the chosen lines that begin before a position."""
-    begins = accumulate(map(len, lines), initial=0)
-    return sum(len(line) for line, begin in compress(zip(lines, begins, strict=False), chosen) if begin < end)
-
-
-def _keep_aside(paths: StorePaths, path: Path) -> None:
-    with suppress(FileNotFoundError):  # it is what is missing
-        os.replace(path, _free_name(paths, path.name))  # noqa: PTH105 - see analytics.durable.files
-
-
-def _free_name(paths: StorePaths, name: str) -> Path:
-    """A name for what is kept, of which nothing more can be had."""
-    number = 1
-    while (path := paths.damaged / f"{name}.{number}.used").exists():
-        number += 1
-    return path

@@ -99,7 +99,7 @@ def test_without_it_most_events_are_late_and_the_way_out_is_named(tmp_path: Path
     warning = next(each for each in done.warnings if "events are late, as" in each)
     assert warning.startswith(f"{done.counts.late} of {600 - done.counts.invalid} events are late")
     assert "--backfill" in warning
-    assert "`funnelsim rewind` sets it back" in warning
+    assert "`funnelsim rewind --store DIR --to TIME` sets it back" in warning
     assert done.to_dict()["warnings"] == list(done.warnings)
     assert ingest([write(tmp_path / "sorted", month())], tmp_path / "other", SETTINGS).warnings == ()
 

@@ -77,7 +77,7 @@ def test_what_may_not_have_been_on_the_disk_is_kept_aside(tmp_path: Path, n_whol
     (kept,) = (tmp_path / "damaged").iterdir()
     assert kept.read_bytes() == damaged
     assert len(records_in(damaged)) == 3 - n_whole
-    assert read_recovered(tmp_path)[1] == Recovery()
+    assert read_recovered(tmp_path)[1] == Recovery(n_kept_aside=1)
 
 
 def test_a_damaged_last_record_is_kept_aside_too(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -185,7 +185,7 @@ def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     """A checkpoint or a journal of a newer format is refused with advice, and not one byte is changed."""
     filled(tmp_path, n_batches=2).release()
     for file, newer in (
-        (tmp_path / "checkpoint.json", lambda data: json.dumps(json.loads(data) | {"format": 3}).encode()),
+        (tmp_path / "checkpoint.json", lambda data: re.sub(rb'"format": 2, "head": \d+', b'"format": 3', data)),
         (last_segment(tmp_path), lambda data: data[:6] + b"\x03\x00" + data[8:]),
     ):
         before = file.read_bytes()

@@ -18,9 +18,12 @@ from stores_on_disk import batches, state_of
 from analytics.durable.dead_letter_lines import read_letter
 from analytics.durable.durable_store import DurableStore
 from analytics.durable.opening import open_store
-from analytics.durable.recovery import read_recovered, read_store
+from analytics.durable.recovery import StorePaths, read_recovered, read_store
 from analytics.durable.settings import StoreSettings
-from analytics.durable.upkeep.verification import recover_store, verify_store
+from analytics.durable.upkeep import verification
+from analytics.durable.upkeep.health import health_of
+from analytics.durable.upkeep.salvaging import recover_store
+from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import Damage, StoreCorruptError, StoreError, StoreFormatError
 
 STREAM = batches(seed=31, n_batches=14, n_rows=8, hours_each=0.7)
@@ -54,6 +57,7 @@ def contents(folder: Path) -> dict[str, Any]:
     return state_of(read_store(folder)) | letters | {"archive": archived}
 
 
+LATE = b'{"type": "page", "messageId": "l", "anonymousId": "a", "timestamp": "2020-03-03T10:00:00Z"}'
 LETTERS = ("dead_letters.ndjson", "late.ndjson")
 
 
@@ -119,12 +123,21 @@ def test_a_damaged_batch_in_the_journal_costs_no_other(whole: Path, tmp_path: Pa
     (done,) = recover_store(folder)
     n_batches = read_recovered(whole)[1].n_records
     assert done.startswith(
-        f"the journal was damaged in 1 places: {n_batches - 1} whole batches were kept, and at least 1"
+        f"the journal was damaged (1 places): {n_batches - 1} whole batches were kept, and at least 1 lost; the next"
     )
     lost = STREAM[-n_batches].events.n_received
     assert read_store(folder).counts.received == read_store(whole).counts.received - lost
     assert [path.suffix for path in (folder / "damaged").iterdir()] == [".used"]
     assert recover_store(folder) == ()
+    # The source is read again from before what is lost, of which nothing is missing then.
+    before = read_store(whole)
+    with open_store(folder, SETTINGS) as store:
+        (warning,) = store.recovery.warnings
+        assert "1 file of it, in the folder damaged" in warning
+        assert health_of(read_store(folder), store.recovery).problems == (warning,)
+        for batch in STREAM[store.offsets["stream"]["batches"] :]:
+            store.append_flattened(batch.events, batch.position)
+        assert set(store.events()["message_id"]) >= set(before.events()["message_id"])
 
 
 def test_without_its_checkpoint_a_store_begins_with_what_is_whole(whole: Path, tmp_path: Path) -> None:
@@ -263,3 +276,70 @@ def test_letters_beyond_their_cap_are_the_oldest(tmp_path: Path) -> None:
     assert b"broken 5-0" in text
     assert b"broken 0-0" not in text
     assert verify_store(tmp_path / "store") == ()
+
+
+def test_an_entry_of_the_archive_that_is_damaged_costs_no_hour(whole: Path, tmp_path: Path) -> None:
+    """Hours whose checksums are lost, and that can be read, stay; a removed one is not missed."""
+    folder = tmp_path / "store"
+    shutil.copytree(whole, folder)
+    first, second = sorted(folder.rglob("*.parquet"))[:2]
+    archive = StorePaths(folder).archive
+    archive.put_again(first, [pl.read_parquet(first).head(1)])
+    archive.remove([second])
+    n_events = pl.read_parquet(first).height
+    assert verify_store(folder) == ()
+    lines = (folder / "archive.ndjson").read_bytes().splitlines(keepends=True)
+    lines[-2:] = [line.replace(b"n_", b"m_") for line in lines[-2:]]
+    (folder / "archive.ndjson").write_bytes(b"".join(lines))
+    assert len(verify_store(folder)) == 4
+    done = recover_store(folder)
+    assert any("the hour is kept as it is" in each for each in done)
+    assert (n_events, verify_store(folder)) == (pl.read_parquet(first).height, ())
+    assert not second.exists()
+
+
+@pytest.mark.parametrize("name", ["dead_letters", "late"])
+def test_the_end_of_a_line_is_damage_too(whole: Path, tmp_path: Path, name: str) -> None:
+    """A flipped last byte is found, and what is added later stands on a line of its own."""
+    folder = tmp_path / "store"
+    shutil.copytree(whole, folder)
+    with open_store(folder, SETTINGS) as store:
+        store.checkpoint()
+    file = folder / f"{name}.ndjson"
+    n_lines = file.read_bytes().count(b"\n")
+    file.write_bytes(file.read_bytes()[:-1] + b" ")
+    assert [damage.path for damage in verify_store(folder)] == [file]
+    with open_store(folder, SETTINGS) as store:
+        store.append_json(b"broken\n" if name == "dead_letters" else LATE)
+    assert file.read_bytes().count(b"\n") == n_lines + 1
+
+
+def test_an_older_file_of_letters_that_is_gone_is_damage(tmp_path: Path) -> None:
+    """What was set aside is missed as the current file is, whether it is short or gone."""
+    with open_store(tmp_path, SETTINGS) as store:
+        store.append_json(b"broken\n" * 3)
+        store.set_aside("dead-letters")
+    (older,) = tmp_path.glob("dead_letters.0*.ndjson")
+    older.write_bytes(older.read_bytes()[:-20])
+    assert [damage.path for damage in verify_store(tmp_path)][:1] == [older]
+    older.unlink()
+    assert [str(damage) for damage in verify_store(tmp_path)] == [f"{older}: is missing"]
+
+
+def test_a_damaged_version_is_not_a_newer_one(whole: Path, tmp_path: Path) -> None:
+    """The digit of the format has a checksum: a flip of it is damage, and can be salvaged."""
+    folder = tmp_path / "store"
+    shutil.copytree(whole, folder)
+    text = (folder / "checkpoint.json").read_text()
+    (folder / "checkpoint.json").write_text(text.replace('"format": 2', '"format": 3', 1))
+    assert [damage.path.name for damage in verify_store(folder)] == ["checkpoint.json"]
+    assert recover_store(folder)
+    assert verify_store(folder) == ()
+
+
+def test_a_check_beside_a_busy_writer_ends(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often checkpoints come, a few looks are made, and only what is damaged at each of them is told."""
+    folder = tmp_path / "store"
+    file, numbers = flipped(whole, folder, np.random.default_rng(2)), iter(range(10**6))
+    monkeypatch.setattr(verification, "number_of", lambda _: next(numbers))
+    assert [damage.path for damage in verify_store(folder)] == [folder / file]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from flat_events import START
@@ -19,8 +21,10 @@ from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
 from analytics.durable.upkeep.forgetting import forget
 from analytics.durable.upkeep.reprocessing import reprocess
+from analytics.durable.upkeep.rewinding import rewind
+from analytics.durable.upkeep.salvaging import recover_store
 from analytics.durable.upkeep.verification import verify_store
-from analytics.errors import AnalyticsError, StoreError, StoreFormatError
+from analytics.errors import AnalyticsError, StoreCorruptError, StoreError, StoreFormatError
 from analytics.events.enrichment import conform
 from analytics.ingestion import ingest
 from analytics.io.batch_decoding import flatten_lines
@@ -65,6 +69,12 @@ def written(folder: Path) -> bytes:
             table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ipc_stream(path)
             texts += [str(table.cast(pl.String).rows()).encode()]
     return b"\n".join(texts)
+
+
+def tables_in(folder: Path) -> list[pl.DataFrame]:
+    """The tables of a store's window and archive."""
+    parts = map(pl.read_ipc_stream, sorted(folder.rglob("*.arrow")))
+    return [*parts, *map(pl.read_parquet, sorted(folder.rglob("*.parquet")))]
 
 
 @pytest.fixture
@@ -171,7 +181,8 @@ def test_a_person_is_forgotten(tmp_path: Path, person: str) -> None:
     with open_store(tmp_path, settings) as store:
         store.append_json(b"".join([*people(400), jane(5, 0).replace(b"timestamp", b"timestump"), jane(7, 0.01), b"x"]))
     (tmp_path / "damaged").mkdir(exist_ok=True)
-    (tmp_path / "damaged" / "1.journal").write_bytes(b"jane-4711 in what was cut off the journal")
+    for name in ("1.journal", "2.arrow.1.used"):
+        (tmp_path / "damaged" / name).write_bytes(b"jane-4711 in what was cut off")
     before = read_store(tmp_path)
     done = forget(tmp_path, person, settings)
     assert done.identifiers == (person, *sorted({"jane-4711", "browser-of-jane", "jane@acme.io"} - {person}))
@@ -315,3 +326,147 @@ def test_a_link_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store" / "damaged").symlink_to(tmp_path / "precious")
     with pytest.raises(StoreFormatError, match="is a link"):
         forget(tmp_path / "store", "somebody")
+
+
+SPELLINGS = (
+    "/?next=%2Fq%3Fe%3Djane%40acme.io",
+    "/?next=%3Djane@acme.io",
+    "/?e=jane%2540acme.io",
+    "/?e=jane%40acme%2Eio",
+    "/?e=jane&#64;acme.io",
+    "/mail_jane@acme.io",
+    "/?json={\\u006aane@acme.io",
+)
+
+
+def test_a_person_is_found_however_spelt(tmp_path: Path) -> None:
+    """Escapes of URLs, HTML and JSON, several layers deep, and in columns of categories, of window and archive."""
+    settings = StoreSettings(window_hours=2)
+    campaign = {"term": "jane@acme.io", "source": "list-jane%40acme.io", "name": "autumn"}
+    with open_store(tmp_path, settings) as store:
+        store.append_json(event(1, 0.1, anonymousId="browser-of-jane", userId="jane@acme.io"))
+        for hours in (1, 9):
+            for k, path in enumerate(SPELLINGS):
+                page = {"path": path, "title": "maryjane@acme.iou"}
+                context = {"page": page, "campaign": campaign, "timezone": "jane@acme.io"}
+                store.append_json(event(100 * hours + k, hours, anonymousId=f"c{k}", context=context))
+    done = forget(tmp_path, "jane@acme.io", settings)
+    assert done.n_mentions >= 2 * 4 * len(SPELLINGS)
+    found = written(tmp_path).decode("utf-8", "replace")
+    assert "jane@acme.io," not in found.replace("maryjane@acme.iou", "")
+    for text in (*SPELLINGS, "list-jane", "jane%40"):
+        assert text not in found
+    titles = [table["context_page_title"] for table in tables_in(tmp_path)]
+    assert sum(int((title == "maryjane@acme.iou").sum()) for title in titles) == 2 * len(SPELLINGS)
+    assert forget(tmp_path, "jane@acme.io", settings).n_mentions == 0
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("n_events", [0, 2])
+def test_privacy_holds_from_the_first_event_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_events: int) -> None:
+    """A process that dies before any checkpoint, or a checkpoint that is lost: nobody adds events in clear."""
+    store = open_store(tmp_path, StoreSettings(privacy=PRIVACY, window_hours=5))
+    if n_events:
+        store.append_json(jane(1, 0) + jane(2, 0))
+    store.release()
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(AnalyticsError, match="must have a key"):
+        open_store(tmp_path)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    checkpoint = tmp_path / "checkpoint.json"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    recover_store(tmp_path)
+    with open_store(tmp_path) as again:
+        assert again.window_hours == 5
+        again.append_json(jane(3, 0.1))
+    assert b"browser-of-jane" not in written(tmp_path)
+    (tmp_path / "store.json").write_text("{}")
+    (damage,) = verify_store(tmp_path)
+    assert damage.path == tmp_path / "store.json"
+    (done,) = recover_store(tmp_path)
+    assert "written again from the checkpoint" in done
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(AnalyticsError, match="must have a key"):
+        open_store(tmp_path)
+
+
+def accounted(folder: Path) -> bool:
+    """Whether every accepted event is in the window, in the archive, or forgotten."""
+    store = read_store(folder)
+    archived = sum(pl.read_parquet(path).height for path in folder.rglob("*.parquet"))
+    return store.n_accepted == store.events().height + archived + store.n_forgotten
+
+
+def test_counts_agree_however_often_somebody_is_forgotten(tmp_path: Path) -> None:
+    """Forgotten, set back, archived once more and forgotten again: every event is accounted for."""
+    settings = StoreSettings(window_hours=2)
+    with open_store(tmp_path, settings) as store:
+        store.append_json(b"".join(people(300)))
+    for person, to in (("user-7", 6.0), ("user-8", None), ("jane-4711", 5.0), ("user-9", None)):
+        assert forget(tmp_path, person, settings).n_archive > 0
+        assert accounted(tmp_path)
+        if to is not None:
+            rewind(tmp_path, START + timedelta(hours=to), settings)
+            with open_store(tmp_path, settings) as store:
+                store.append_json(event(int(40_000 + to), 11.0 + to, anonymousId="later"))
+        assert accounted(tmp_path)
+        assert verify_store(tmp_path) == ()
+
+
+def test_what_is_taken_in_again_is_not_skipped_after_a_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of late events that are written anew are read from their beginning: none is lost."""
+    monkeypatch.setattr("analytics.durable.upkeep.reprocessing._LINES", 10)
+    with open_store(tmp_path, StoreSettings(window_hours=24)) as store:
+        store.append_json(event(0, 60, anonymousId="x", userId="far"))
+        store.append_json(b"".join(event(k, 1, anonymousId=f"b{k % 2}", userId=f"user-{k % 2}") for k in range(1, 41)))
+    stop = threading.Event()
+    stop.set()
+    assert reprocess(tmp_path, "late", stop=stop).counts.received == 10
+    assert forget(tmp_path, "user-0").n_letters >= 20
+    assert reprocess(tmp_path, "late").counts.received >= 20
+    letters = b"".join(path.read_bytes() for path in tmp_path.glob("late*.ndjson"))
+    assert set(re.findall(rb"user-\d", letters)) == {b"user-1"}
+    assert set(re.findall(rb"\bm(\d+)", letters)) == {str(k).encode() for k in range(1, 41, 2)}
+
+
+@pytest.mark.parametrize("command", ["forget", "rewind"])
+def test_a_damaged_hour_is_not_taken_for_a_whole_one(tmp_path: Path, command: str) -> None:
+    """Whoever reads the archive compares its checksums: damage is never written down as sound."""
+    with open_store(tmp_path, StoreSettings(window_hours=2)) as store:
+        store.append_json(b"".join(people(300)))
+    path = max(tmp_path.rglob("*.parquet"))
+    whole, rng = path.read_bytes(), np.random.default_rng(3)
+    for _ in range(12):
+        data = bytearray(whole)
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        with pytest.raises(StoreCorruptError, match=re.escape(str(path))):
+            forget(tmp_path, "user-7") if command == "forget" else rewind(tmp_path, START + timedelta(hours=5.6))
+        assert [damage.path for damage in verify_store(tmp_path) if damage.path.suffix == ".parquet"] == [path]
+        (tmp_path / "forgetting.json").unlink(missing_ok=True)
+
+
+def test_a_wrong_clock_does_not_make_everything_old(tmp_path: Path) -> None:
+    """Where stream time leaps by weeks nothing is removed until events of another day confirm it; then it is."""
+    settings = StoreSettings(window_hours=2, checkpoint_events=20, privacy=PrivacySettings(archive_days=3))
+    with open_store(tmp_path, settings) as store:
+        store.append_json(b"".join(event(k, k / 10, anonymousId="a") for k in range(400)))
+    n_hours = len(list(tmp_path.rglob("*.parquet")))
+    assert n_hours > 30
+    with open_store(tmp_path, settings) as store:
+        store.append_json(event(1000, 24 * 80, anonymousId="a"))
+        store.append_json(event(1001, 24 * 80 + 1, anonymousId="b"))
+    assert len(list(tmp_path.rglob("*.parquet"))) >= n_hours
+    with open_store(tmp_path, settings) as store:
+        store.append_json(event(1002, 24 * 81 + 1, anonymousId="b"))
+    assert len(list(tmp_path.rglob("*.parquet"))) < 5
+
+
+def test_a_forget_that_did_not_end_is_damage(tmp_path: Path) -> None:
+    """What tells of it is found, so that somebody runs it again."""
+    with open_store(tmp_path) as store:
+        store.append_json(event(1, 0, anonymousId="a"))
+    (tmp_path / "forgetting.json").write_text('["somebody"]')
+    assert [damage.path.name for damage in verify_store(tmp_path)] == ["forgetting.json"]
+    assert forget(tmp_path, "nobody").identifiers == ("nobody", "somebody")
+    assert verify_store(tmp_path) == ()

@@ -21,7 +21,8 @@ from analytics.durable.settings import StoreSettings
 from analytics.durable.upkeep.forgetting import forget
 from analytics.durable.upkeep.reprocessing import reprocess
 from analytics.durable.upkeep.rewinding import rewind
-from analytics.durable.upkeep.verification import recover_store, verify_store
+from analytics.durable.upkeep.salvaging import recover_store
+from analytics.durable.upkeep.verification import verify_store
 from analytics.errors import StoreError
 
 SETTINGS = StoreSettings(window_hours=3, checkpoint_events=25, max_dead_letters=3, side_files_mib=0.002)

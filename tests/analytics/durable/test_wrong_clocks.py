@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +18,12 @@ from analytics.durable.recovery import read_store
 from analytics.durable.settings import StoreSettings
 from analytics.durable.upkeep.reprocessing import reprocess
 from analytics.durable.upkeep.rewinding import rewind
+from analytics.durable.upkeep.salvaging import recover_store
 from analytics.errors import AnalyticsError, StoreError
-from analytics.events.dead_letters import DeadLetterReason
+from analytics.events.dead_letters import DeadLetter, DeadLetterReason
+from analytics.events.tracking_plan import EVENT_SCHEMA
 from analytics.ingestion import ingest
+from analytics.io.flatten import Flattened
 from analytics.io.ndjson import decode
 from analytics.store.clock_guard import SteadyClock
 from analytics.store.counts import Counts
@@ -215,3 +219,65 @@ def test_a_file_of_events_that_all_wait_is_not_refused(tmp_path: Path) -> None:
     done = ingest([written(tmp_path / "2", [page(f"x{k}", 90 + k / 10, "x") for k in range(20)])], folder, SETTINGS)
     assert done.invalid_by_reason == {DeadLetterReason.FAR_AHEAD: 20}
     assert "20 (far_ahead)" in done.warnings[-1]
+
+
+def test_what_is_still_late_is_no_later_than_before(tmp_path: Path) -> None:
+    """Judged again and again, late events change no figure of how late they came."""
+    poisoned(tmp_path)
+    before = read_store(tmp_path).lateness
+    assert before.max_s is not None
+    assert before.mean_s is not None
+    assert before.mean_s <= before.max_s
+    for _ in range(2):
+        assert reprocess(tmp_path, "late", SETTINGS).counts.late == 200
+        assert read_store(tmp_path).lateness == before
+
+
+def test_only_what_is_asked_for_is_taken_in_again(tmp_path: Path) -> None:
+    """Others are kept as they are, with the places they came from, and are in no count of this time."""
+    untimely = '{"type": "page", "anonymousId": "a", "timestamp": "yesterday"}\n'
+    source = written(tmp_path / "events", [*pages(20), "broken\n", untimely, page("far", 900, "x")])
+    folder = tmp_path / "store"
+    done = ingest([source], folder, SETTINGS)
+    assert done.invalid_by_reason == {"not_json": 1, "bad_time": 1, "far_ahead": 1}
+    places = {letter["reason"]: letter["position"] for letter in dead_letters_in(folder)}
+    assert places["not_json"] != places["bad_time"]
+    # By default all but what would move stream time; that is named.
+    again = reprocess(folder, "dead-letters", SETTINGS)
+    assert (again.counts, again.stream_time) == (Counts(received=2, invalid=2), done.stream_time)
+    again = reprocess(folder, "dead-letters", SETTINGS, reasons=[DeadLetterReason.NOT_JSON])
+    assert again.counts == Counts(received=1, invalid=1)
+    letters = dead_letters_in(folder)
+    assert {letter["reason"]: letter["position"] for letter in letters} == places
+    assert {letter["source"] for letter in letters} == {source}
+    again = reprocess(folder, "dead-letters", SETTINGS, reasons=[DeadLetterReason.FAR_AHEAD])
+    assert again.counts == Counts(received=1, accepted=1)
+    assert read_store(folder).counts_again == Counts(received=4, accepted=1, invalid=3)
+    # Set back, the event is where it was, and the counts of the stream say what they said.
+    assert rewind(folder, START + timedelta(days=3), SETTINGS).n_removed == 1
+    store = read_store(folder)
+    assert (store.counts, store.counts_again.accepted) == (done.counts, 0)
+    assert store.counts_by_type["page"] == 20
+
+
+def test_a_mended_event_far_ahead_waits_too(tmp_path: Path) -> None:
+    """Dead letters that can be read now are as little believed as others where they are far ahead."""
+    with open_store(tmp_path, SETTINGS) as store:
+        store.append_json("".join(pages(50)).encode())
+        line = json.dumps({"type": "page", "messageId": "1", "anonymous_id": "a", "timestamp": "2026-05-03T10:00:00Z"})
+        letter = DeadLetter(line.replace("anonymous_id", "anonymousId").encode(), DeadLetterReason.NO_IDENTITY, "no", 7)
+        store.append_flattened(Flattened(EVENT_SCHEMA.to_frame(), (letter,)))
+        before = store.stream_time
+    again = reprocess(tmp_path, "dead-letters", SETTINGS)
+    assert (again.counts, again.stream_time) == (Counts(received=1, invalid=1), before)
+    assert dead_letters_in(tmp_path)[0]["reason"] == "far_ahead"
+
+
+def test_no_count_is_negative_where_the_checkpoint_was_lost(tmp_path: Path) -> None:
+    """Of events that only the archive has, a salvaged store knows no count."""
+    poisoned(tmp_path)
+    (tmp_path / "checkpoint.json").unlink()
+    recover_store(tmp_path)
+    rewind(tmp_path, START + timedelta(hours=3), SETTINGS)
+    store = read_store(tmp_path)
+    assert min(*vars(store.counts).values(), *store.counts_by_type.values(), 0) == 0
