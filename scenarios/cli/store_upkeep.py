@@ -88,7 +88,7 @@ def rewind(
         # A date alone would be its midnight, and make dead letters of all its events.
         moment = datetime.fromisoformat(to if len(to) > len("2026-03-03") else "")
     except ValueError:
-        raise InputError(f"--to: must be a moment such as 2026-03-03T10:00Z (got {to!r})") from None
+        raise InputError(f"--to: must be a date with a time, such as 2026-03-03T10:00Z (got {to!r})") from None
     with input_errors():
         done = rewind_store(store, moment if moment.tzinfo else moment.replace(tzinfo=UTC), _settings(config))
     if json:

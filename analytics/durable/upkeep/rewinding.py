@@ -119,7 +119,8 @@ class _Rewinding:
         times = (table.filter(_MS.le(self._to_ms)).select(_MS.max()).item() for table in self._tables(checkpoint, 0))
         latest = [time for time in times if time is not None]
         if not latest:
-            raise StoreError(f"{self._paths.folder}: no event is left up to {moment(self._to_ms)}; nothing is changed")
+            to = moment(self._to_ms)
+            raise StoreError(f"{self._paths.folder}: no event is left up to {to:%Y-%m-%d %H:%M}; nothing is changed")
         return int(max(latest))
 
     def _tables(self, checkpoint: Checkpoint, start: int) -> Iterator[pl.DataFrame]:

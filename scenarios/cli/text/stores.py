@@ -88,7 +88,7 @@ def forgotten_text(done: Forgotten, folder: Path, *, dry_run: bool = False) -> P
         folder: Folder of the store.
         dry_run: Whether nothing was changed.
     """
-    yield f"{folder}: nothing was changed; this would be:" if dry_run else str(folder)
+    yield f"{folder}: nothing was changed; without --dry-run it would be:" if dry_run else str(folder)
     yield ""
     rows = {
         "identifiers of the person": len(done.identifiers),
@@ -97,7 +97,7 @@ def forgotten_text(done: Forgotten, folder: Path, *, dry_run: bool = False) -> P
         "dead letters and late events removed": done.n_letters,
         "texts of others blacked out": done.n_mentions,
         "names of sources blacked out": done.n_sources,
-        "files of events searched": done.n_tables,
+        **({} if dry_run else {"files of events searched": done.n_tables}),
     }
     yield table((name, f"{n:,}") for name, n in rows.items())
     yield ""
@@ -253,8 +253,13 @@ def _position(offset: Mapping[str, Any]) -> str:
 
     >>> _position({"lines": 1200, "bytes": 400_000})
     '1,200 lines'
+    >>> _position({"lines": 1})
+    '1 line'
     """
-    return ", ".join(f"{n:,} {name}" for name, n in offset.items() if name in {"lines", "rows", "records", "offset"})
+    units = {"lines", "rows", "records", "offset"}
+    return ", ".join(
+        f"{n:,} {name.removesuffix('s') if n == 1 else name}" for name, n in offset.items() if name in units
+    )
 
 
 def _hours(hours: list[dict[str, Any]]) -> Table:
