@@ -156,7 +156,7 @@ def _forest(
         .mark_point(shape="diamond", size=90, filled=False, strokeWidth=2, color=VERMILLION, opacity=1)
         .encode(x=alt.X("true_coefficient:Q"))
     )
-    return layered(zero_line(), interval, dots, truth, width=310, height=alt.Step(25), title=title)
+    return layered(zero_line(), interval, dots, truth, width=310, height=alt.Step(22), title=title)
 
 
 def _estimate(row: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _grid(rows: Rows, columns: Sequence[str], names: Sequence[str], most: float)
     layers = [empty, cells, framed, percent, n]
     # Layers have colours of their own: those of the texts would else enter the scale of the rates.
     apart = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
-    return layered(*layers, width=alt.Step(106), height=alt.Step(38), resolve=apart)
+    return layered(*layers, width=alt.Step(106), height=alt.Step(34), resolve=apart)
 
 
 def _commonest(pairs: pl.DataFrame, dimension: str, most: int, kept: str) -> list[str]:

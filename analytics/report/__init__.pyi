@@ -1,4 +1,4 @@
-from .data import SalesDesk as SalesDesk, SimulatedTruth as SimulatedTruth
+from .data import Claim as Claim, SalesDesk as SalesDesk, SimulatedTruth as SimulatedTruth
 from .measurement import (
     Measurement as Measurement,
     coefficient_cells as coefficient_cells,

@@ -24,6 +24,21 @@ from analytics.report.measurement import Measurement
 from analytics.report.trust import TrustCheck
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A claim about what is reported.
+
+    Args:
+        description: What is claimed.
+        passed: Whether it holds; None if a measure has no value.
+        numbers: The comparison with its values, or why there is none.
+    """
+
+    description: str
+    passed: bool | None
+    numbers: str
+
+
 @dataclass(frozen=True, eq=False)
 class SalesDesk:
     """Demo requests at the sales desk.
@@ -82,6 +97,7 @@ class ReportData:
             ``invalid``.
         invalid_by_reason: Number of invalid events by reason.
         n_impossible_times: Events that are in no figure because a wrong clock must have set their times.
+        claims: What the scenario claims, and whether it holds.
         provenance: Where the numbers come from: versions, digest, inputs, by name.
         trust: Checks whether the figures can be trusted.
         measurement: What happened, what was seen and what is estimated from it.
@@ -110,6 +126,7 @@ class ReportData:
     store: Mapping[str, int] | None = None
     invalid_by_reason: Mapping[str, int] = field(default_factory=dict)
     n_impossible_times: int = 0
+    claims: Sequence[Claim] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     trust: Sequence[TrustCheck] = ()
     measurement: Measurement | None = None

@@ -16,7 +16,7 @@ import polars as pl
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
 from analytics.html.rendering import render
-from analytics.report.data import ReportData, SalesDesk, SimulatedTruth
+from analytics.report.data import Claim, ReportData, SalesDesk, SimulatedTruth
 from analytics.report.measurement import measured_counts, measurement
 from analytics.report.trust import trust_checks
 from analytics.store.counts import Counts
@@ -66,6 +66,7 @@ def analysis_report(
     components: Sequence[tuple[str, str, str]] = (),
     probes: Mapping[str, pl.DataFrame] | None = None,
     truth: SimulatedTruth = SimulatedTruth(),  # noqa: B008 - frozen
+    claims: Sequence[Claim] = (),
 ) -> ReportData:
     """Collect what the report of an analysis shows; what is not known is omitted.
 
@@ -82,6 +83,7 @@ def analysis_report(
         components: Name, class and settings of each component of the simulated world.
         probes: What was measured while the simulated clock ran, by probe.
         truth: What happened, of a simulation.
+        claims: What the scenario claims, and whether it holds.
     """
     return ReportData(
         analysis.statistics,
@@ -107,6 +109,7 @@ def analysis_report(
         trust=trust_checks(analysis, store.counts),
         measurement=measurement(analysis, truth.counts),
         faults=truth.faults,
+        claims=claims,
     )
 
 

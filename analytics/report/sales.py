@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import polars as pl
+from statsmodels.duration.survfunc import SurvfuncRight
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
@@ -24,6 +28,41 @@ class Sales:
     measures: Mapping[str, str]
     queue: Chart | None
     waits: Chart | None
+
+
+@dataclass(frozen=True)
+class SpeedToLead:
+    """How long requests waited for an answer.
+
+    Args:
+        median_minutes: Time within which half of them were answered; None where not half of them were.
+        n_requests: Requests at the desk.
+        n_unanswered: Those without an answer at the end.
+    """
+
+    median_minutes: float | None
+    n_requests: int
+    n_unanswered: int
+
+
+def speed_to_lead(desk: SalesDesk | None) -> SpeedToLead | None:
+    """How long requests waited for an answer, those counted that still wait.
+
+    The median is that of Kaplan and Meier: a request without an answer has waited at least until the end. The mean of
+    those answered alone would be the shorter, the more are left waiting.
+
+    Args:
+        desk: The requests.
+    """
+    if desk is None or desk.requests.is_empty():
+        return None
+    end_s = (desk.end - desk.start).total_seconds()
+    waited = pl.col("response_minutes").fill_null((end_s - pl.col("requested_s")) / 60)
+    answered = desk.requests["response_minutes"].is_not_null()
+    curve = SurvfuncRight(desk.requests.select(waited).to_series().to_numpy(), answered.to_numpy().astype(int))
+    median = float(curve.quantile(0.5))
+    known = None if math.isnan(median) else median
+    return SpeedToLead(known, desk.requests.height, int((~answered).sum()))
 
 
 def sales_view(data: ReportData) -> Sales | None:

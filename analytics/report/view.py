@@ -19,8 +19,9 @@ from analytics.report.measurement import coefficient_cells, count_cells, measure
 from analytics.report.model import Model, model_view
 from analytics.report.model_checks import NaiveAnalyses, SessionLength, naive_view, session_view
 from analytics.report.probes import ProbeView, probe_views
-from analytics.report.sales import Sales, sales_view
+from analytics.report.sales import Sales, SpeedToLead, sales_view, speed_to_lead
 from analytics.report.segments import Interaction, Segments, interaction_views, pair_views, segment_views
+from analytics.report.summary import Summary, summary_view
 from analytics.report.traffic import Traffic, traffic_view
 
 
@@ -35,7 +36,8 @@ class ReportView:
         level: Confidence level of rates in percent.
         period: First hour, last hour and their number; None without events.
         totals: Counts and conversion of the whole.
-        response_minutes: Mean and 90th percentile of the time to an answer, where known.
+        summary: All of it in short.
+        speed_to_lead: How long requests waited for an answer; None where that is not known.
         traffic: Page views and demo requests over time.
         funnel: One row per stage, as of ``FunnelStatistics.funnel()``.
         funnel_chart: The same as a drawing; None where nobody is in it, or no page has a stage.
@@ -60,7 +62,6 @@ class ReportView:
         invalid_by_reason: Dead letters by reason.
         n_impossible_times: Events that are in no figure, because of their clocks.
         provenance: Where the numbers come from, by name.
-        trust: Checks whether the figures can be trusted.
         measured: What happened, what was seen and what is estimated from it; empty where nothing was lost.
         estimates: Coefficients of several estimators side by side; empty where there is one.
         measured_sentences: The same in words.
@@ -75,7 +76,8 @@ class ReportView:
     level: str
     period: tuple[datetime, datetime, int] | None
     totals: Mapping[str, Any]
-    response_minutes: tuple[float | None, float | None]
+    summary: Summary
+    speed_to_lead: SpeedToLead | None
     traffic: Traffic | None
     funnel: list[dict[str, Any]]
     funnel_chart: Chart | None
@@ -100,13 +102,34 @@ class ReportView:
     invalid_by_reason: Mapping[str, int]
     n_impossible_times: int
     provenance: Mapping[str, object]
-    trust: list[dict[str, Any]]
     measured: list[dict[str, str]]
     estimates: list[dict[str, str]]
     measured_sentences: Sequence[str]
     estimator_notes: Mapping[str, str]
     faults: list[dict[str, Any]]
     small_n: int = SMALL_N
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """The sections that the page has: title by anchor."""
+        experiments = {
+            f"experiment-{number}": found.name if len(self.experiments) > 1 else "Experiment"
+            for number, found in enumerate(self.experiments, start=1)
+        }
+        shown = {
+            "summary": ("In short", True),
+            "traffic": ("Traffic", True),
+            "funnel": ("Funnel", True),
+            "segments": ("Segments", self.segments),
+            "pairs": ("Regions and pages", self.pairs or self.interactions or self.answers),
+            **{anchor: (name, True) for anchor, name in experiments.items()},
+            "signals": ("Signals", True),
+            "measurement": ("True and seen", self.measured),
+            "sales": ("Sales desk", self.sales),
+            "probes": ("Probes", self.probes),
+            "data": ("Data", self.store is not None or self.provenance),
+        }
+        return {anchor: name for anchor, (name, there) in shown.items() if there}
 
 
 def report_view(data: ReportData) -> ReportView:
@@ -118,7 +141,7 @@ def report_view(data: ReportData) -> ReportView:
     Returns:
         Values that templates only lay out: all choices of what to show are made here.
     """
-    hours, sales = data.hourly["hour"], data.sales or {}
+    hours, answers = data.hourly["hour"], answers_of(data)
     pages = None if data.pages is None else data.pages.to_dict()
     return ReportView(
         title=data.title,
@@ -128,7 +151,8 @@ def report_view(data: ReportData) -> ReportView:
         # Hours are named by their beginnings; the last is observed to its end.
         period=(hours[0], hours[-1] + timedelta(hours=1), len(hours)) if len(hours) else None,
         totals=data.totals.row(0, named=True),
-        response_minutes=(sales.get("response_minutes_mean"), sales.get("response_minutes_p90")),
+        summary=summary_view(data, answers),
+        speed_to_lead=speed_to_lead(data.sales_desk),
         traffic=traffic_view(data),
         funnel=data.funnel.to_dicts(),
         funnel_chart=_funnel_chart(data),
@@ -139,7 +163,7 @@ def report_view(data: ReportData) -> ReportView:
         segments=segment_views(data),
         pairs=pair_views(data),
         interactions=interaction_views(data),
-        answers=answers_of(data),
+        answers=answers,
         experiments=experiment_views(data),
         model=model_view(data.intent, data.model_error),
         session_length=None if data.session_length is None else session_view(data.session_length),
@@ -155,7 +179,6 @@ def report_view(data: ReportData) -> ReportView:
         n_impossible_times=data.n_impossible_times,
         # The seed first: with it a reader can have the same run again.
         provenance={**({} if data.seed is None else {"seed": data.seed}), **data.provenance},
-        trust=[vars(check) for check in data.trust],
         **_measured(data),
     )
 

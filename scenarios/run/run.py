@@ -366,6 +366,7 @@ def _write_report(path: Path, run: Run) -> None:
         probes=run.probes,
         truth=report.SimulatedTruth(run.true_counts, faults_by_label(run.labels)),
         seed=run.seed,
+        claims=[report.Claim(claim.description, claim.passed, claim.reason or claim.numbers) for claim in run.claims],
         sales=run.sales.summary,
         sales_desk=report.SalesDesk(run.sales.requests, start, start + timedelta(hours=run.scenario.clock.hours)),
     )
