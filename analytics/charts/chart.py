@@ -34,13 +34,13 @@ class Chart:
         return render("chart.html.j2", chart=self)
 
     def save(self, path: str | Path) -> None:
-        """Write the drawing to a file: SVG, PNG or a page of HTML, by the suffix of its name.
+        """Write the drawing to a file: SVG, PNG, PDF or a page of HTML, by the suffix of its name.
 
         Args:
-            path: The file, ending in ``.svg``, ``.png`` or ``.html``; one of that name is replaced.
+            path: The file, ending in ``.svg``, ``.png``, ``.pdf`` or ``.html``; one of that name is replaced.
 
         Raises:
-            ValueError: The suffix is none of ``.svg``, ``.png`` and ``.html``.
+            ValueError: The suffix is none of these.
         """
         path = Path(path)
         match path.suffix.lower():
@@ -50,10 +50,12 @@ class Chart:
                 # A PNG file has no page around it whose paper it could take.
                 white = self._file_svg.replace(">", '><rect width="100%" height="100%" fill="#fff"/>', 1)
                 path.write_bytes(vl_convert.svg_to_png(white, scale=_PNG_SCALE))
+            case ".pdf":
+                path.write_bytes(vl_convert.svg_to_pdf(self._file_svg))
             case ".html":
                 path.write_text(render("chart_page.html.j2", chart=self), encoding="utf-8")
             case suffix:
-                raise ValueError(f"{path}: a chart is saved as .svg, .png or .html, not as {suffix!r}")
+                raise ValueError(f"{path}: a chart is saved as .svg, .png, .pdf or .html, not as {suffix!r}")
 
     @property
     def _file_svg(self) -> str:

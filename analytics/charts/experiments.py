@@ -11,7 +11,7 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered, zero_line
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, distinct, inline, label, layered, time_axis, zero_line
 
 MOST_ARMS: Final = 6
 """Arms whose difference over time is drawn."""
@@ -67,13 +67,14 @@ def sequence_chart(sequences: pl.DataFrame) -> alt.VConcatChart:
         pl.col("difference", "difference_low", "difference_high") * 100,
         # As texts that end in Z: other moments would be shown in the time zone of this machine.
         until=pl.col("until").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        until_ms=pl.col("until").dt.timestamp("ms"),
     )
     width = pl.col("difference_high") - pl.col("difference_low")
     drawn = known.filter(width <= _WIDEST * width.last().over("arm"))
     # One axis of time: the arms of an experiment are compared at the same moments.
-    ends = [min(drawn["until"]), max(drawn["until"])]
+    ends = [min(drawn["until_ms"]), max(drawn["until_ms"])]
     scale = alt.Scale(type="utc", domain=ends, nice=False)
-    x = alt.X("until:T", title=None, scale=scale, axis=alt.Axis(tickCount=8))
+    x = alt.X("until:T", title=None, scale=scale, axis=time_axis(*ends))
     arms = drawn["arm"].unique(maintain_order=True)[:MOST_ARMS]
     return alt.vconcat(*(_over_time(drawn.filter(arm=arm), label(arm), x) for arm in arms), spacing=14)
 

@@ -107,7 +107,9 @@ _MOST_LOG_ODDS: Final = 5.0
 _LOG_ODDS: Final = "log-odds of a demo request: less likely left of 0, more likely right of it"
 
 
-def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, str]) -> alt.VConcatChart:
+def coefficient_chart(
+    groups: Mapping[str, pl.DataFrame], names: Mapping[str, str], *, narrow: bool = False
+) -> alt.VConcatChart:
     """Draw the coefficients of the intent model as a forest plot: estimate and interval in log-odds, 0 is no effect.
 
     A filled dot is significant after adjustment for the number of signals, a hollow one is not; a diamond is the true
@@ -116,6 +118,7 @@ def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, st
     Args:
         groups: Rows of ``IntentResults.coefficients`` under the heading of each group, in order.
         names: Name of each term; a term without one is named by itself.
+        narrow: Draw it for a phone.
 
     Returns:
         One panel per group with rows, on a common axis.
@@ -127,23 +130,42 @@ def coefficient_chart(groups: Mapping[str, pl.DataFrame], names: Mapping[str, st
     bounds = [_clamped(value) for value in (min([-0.1, *ends]), max([0.1, *ends]))]
     # Panels share one axis, which is labelled below the last of them only.
     last = list(filled)[-1]
-    panels = [_forest(title, table, names, bounds, is_last=title == last) for title, table in filled.items()]
+    panels = [
+        _forest(title, table, names, bounds, is_last=title == last, narrow=narrow) for title, table in filled.items()
+    ]
     return alt.vconcat(*panels, spacing=12)
 
 
 def _forest(
-    title: str, table: pl.DataFrame, names: Mapping[str, str], bounds: Sequence[float | None], *, is_last: bool
+    title: str,
+    table: pl.DataFrame,
+    names: Mapping[str, str],
+    bounds: Sequence[float | None],
+    *,
+    is_last: bool,
+    narrow: bool,
 ) -> alt.LayerChart:
-    called = distinct(label(names.get(term, term)) for term in table["signal"])
+    longest, names_px, width = (22, 136, 186) if narrow else (36, 200, 310)
+    called = distinct(label(names.get(term, term), longest=longest) for term in table["signal"])
     data = inline([_estimate(row, name) for row, name in zip(table.to_dicts(), called, strict=True)])
     x_scale = alt.Scale(domain=list(bounds), nice=True)
     # A fixed extent for names, or the panels would not begin at the same place.
-    y = alt.Y("signal:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, minExtent=200, maxExtent=200))
+    y = alt.Y(
+        "signal:N",
+        sort=None,
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False, minExtent=names_px, maxExtent=names_px),
+    )
     colour = alt.Color("colour:N", scale=None)
     base = alt.Chart(data).encode(y=y)
-    axis = alt.Axis(tickCount=6, labels=is_last, ticks=is_last)
+    axis = alt.Axis(tickCount=4 if narrow else 6, labels=is_last, ticks=is_last)
     interval = base.mark_rule(strokeWidth=2.5).encode(
-        x=alt.X("low:Q", title=_LOG_ODDS if is_last else None, scale=x_scale, axis=axis),
+        x=alt.X(
+            "low:Q",
+            title=("log-odds of a demo request" if narrow else _LOG_ODDS) if is_last else None,
+            scale=x_scale,
+            axis=axis,
+        ),
         x2=alt.X2("high:Q"),
         color=colour,
     )
@@ -156,7 +178,7 @@ def _forest(
         .mark_point(shape="diamond", size=90, filled=False, strokeWidth=2, color=VERMILLION, opacity=1)
         .encode(x=alt.X("true_coefficient:Q"))
     )
-    return layered(zero_line(), interval, dots, truth, width=310, height=alt.Step(22), title=title)
+    return layered(zero_line(), interval, dots, truth, width=width, height=alt.Step(22), title=title)
 
 
 def _estimate(row: Mapping[str, Any], name: str) -> dict[str, Any]:

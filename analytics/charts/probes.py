@@ -11,16 +11,13 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analytics.charts.style import BLUE, INK, inline, label, layered
+from analytics.charts.style import BLUE, INK, inline, label, layered, time_axis
 
 MOST_PANELS: Final = 8
 """Measures that are drawn; more panels than this nobody compares."""
 
 _MOST_POINTS: Final = 400
 """Points of a line, as many as can be distinguished across a page."""
-
-_HOURS_TO_NAME: Final = 30
-"""Up to so many hours the axis shows hours only."""
 
 
 def measured_over_time(table: pl.DataFrame) -> pl.DataFrame:
@@ -63,9 +60,7 @@ def probe_chart(measured: pl.DataFrame) -> alt.VConcatChart:
     """
     times_ms = measured["time"].dt.timestamp("ms").to_list()
     ends = [min(times_ms), max(times_ms)]
-    hours = (ends[1] - ends[0]) / 3_600_000
-    axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)
-    x = alt.X("time:T", title=None, scale=alt.Scale(type="utc", domain=ends, nice=False), axis=axis)
+    x = alt.X("time:T", title=None, scale=alt.Scale(type="utc", domain=ends, nice=False), axis=time_axis(*ends))
     # As texts that end in Z: other moments would be shown in the time zone of this machine.
     rows = measured.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
     names = rows["measure"].unique(maintain_order=True)[:MOST_PANELS]

@@ -12,13 +12,10 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from analytics.charts.style import BLUE, GREY, INK, VERMILLION, inline, layered
+from analytics.charts.style import BLUE, GREY, INK, VERMILLION, inline, layered, time_axis
 
 _STEPS: Final = 200
 """Moments at which the queue is counted, however long the time."""
-
-_HOURS_TO_NAME: Final = 30
-"""Up to so many hours the axis shows hours only."""
 
 # Narrow at first, because speed-to-lead is compared in minutes; then wide, because nights lie between.
 _EDGES_MINUTES: Final = (0, 5, 15, 60, 240, 720, 1440, float("inf"))
@@ -80,8 +77,7 @@ def queue_chart(queue: pl.DataFrame) -> alt.VConcatChart:
     """
     # As texts that end in Z: other moments would be shown in the time zone of this machine.
     rows = queue.with_columns(pl.col("moment").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    hours = (queue["moment"][-1] - queue["moment"][0]).total_seconds() / 3600
-    axis = alt.Axis(tickCount=8, format="%H:%M") if hours <= _HOURS_TO_NAME else alt.Axis(tickCount=8)
+    axis = time_axis(*queue["moment"].dt.timestamp("ms").gather([0, -1]))
     panels = [
         _steps(rows, "unanswered", "Waiting for an answer", VERMILLION, axis),
         _steps(rows, "booked", "Upcoming demos", BLUE, axis),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import altair as alt
@@ -122,6 +123,47 @@ def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
         properties: Properties of the whole, such as ``width`` in pixels.
     """
     return alt.LayerChart(layer=list(charts)).properties(**properties)
+
+
+_DAY_MS: Final = 86_400_000
+_MOST_TICKS: Final = 9
+_HOURS_APART: Final = (1, 2, 3, 6, 12, 24, 48, 96, 7 * 24, 14 * 24)
+_MONTHS_APART: Final = (1, 2, 3, 6, 12, 24, 60)
+
+
+def time_axis(first_ms: int, last_ms: int) -> alt.Axis:
+    """An axis of time in UTC for every reader, with ticks at round moments and dates on a span of any length.
+
+    Args:
+        first_ms: The beginning, in epoch milliseconds.
+        last_ms: The end.
+    """
+    apart = next((hours for hours in _HOURS_APART if last_ms - first_ms <= _MOST_TICKS * hours * _DAY_MS / 24), None)
+    if apart is None:
+        values, labels = _months(first_ms, last_ms), ("%b", "%Y", "utcmonth(datum.value) == 0")
+    else:
+        step = round(apart * _DAY_MS / 24)
+        # Of days, from the first midnight on: weeks since 1970 begin on Thursdays.
+        origin = -(-first_ms // _DAY_MS) * _DAY_MS if apart > 24 else -(-first_ms // step) * step  # noqa: PLR2004
+        values = list(range(origin, last_ms + 1, step))
+        of_hours = ("%H:%M", "%-d %b", "utchours(datum.value) == 0")
+        labels = of_hours if apart < 24 else ("%-d %b", "%Y", "false")  # noqa: PLR2004
+    above, below, when = labels
+    # What is above changes with each tick, what is below now and then.
+    short = f"utcFormat(datum.value, '{above}')"
+    long = f"[{short}, utcFormat(datum.value, '{below}')]"
+    is_first = f"toNumber(datum.value) == {values[0]}" if values else "false"
+    return alt.Axis(values=values, labelExpr=f"{is_first} || {when} ? {long} : {short}", labelOverlap=False)
+
+
+def _months(first_ms: int, last_ms: int) -> list[int]:
+    """Beginnings of months, few enough for an axis."""
+    first, last = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (first_ms, last_ms))
+    months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    apart = next((n for n in _MONTHS_APART if len(months) <= _MOST_TICKS * n), _MONTHS_APART[-1])
+    # Every second, third, … month of the year, not of the data.
+    beginnings = (datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in months if number % apart == 0)
+    return [ms for begin in beginnings if (ms := round(begin.timestamp() * 1000)) >= first_ms]
 
 
 def inline(rows: Rows) -> alt.InlineData:

@@ -13,15 +13,18 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from analytics.charts.style import BLUE, INK, VERMILLION, inline, label, layered
+from analytics.charts.style import BLUE, INK, VERMILLION, inline, label, layered, time_axis
 
 _HOURS_OF_DAY: Final = 24
-
-_FEW_HOURS: Final = 8
 
 _FEW_TICKS: Final = 5
 
 _TENTH: Final = 0.1
+
+_FEW: Final = 4
+_FEWEST_BARS: Final = 6
+_TOGETHER: Final = {f"{n} hours": f"{n}h" for n in (2, 3, 6, 12)} | {"day": "1d"}
+"""Hours that a bar may have together."""
 
 
 def traffic_by(hourly: pl.DataFrame, moving_average: pl.DataFrame) -> tuple[str, int | None, pl.DataFrame]:
@@ -75,6 +78,33 @@ def _grain(n_hours: int) -> tuple[str, str, int | None]:
     return ("day", "1d", 7) if n_hours <= 366 * _HOURS_OF_DAY else ("month", "1mo", 3)
 
 
+def of_few(traffic: pl.DataFrame, count: str) -> tuple[str, pl.DataFrame]:
+    """Put hours, days or months together where a count is so small that bars of single ones would be a comb.
+
+    Args:
+        traffic: As of :func:`traffic_by`.
+        count: Name of the count.
+
+    Returns:
+        What a bar counts, such as ``6 hours``, empty where it is as before; and the rows, with the average over this
+        bar and the two before it.
+    """
+    length = (traffic["end"][0] - traffic["start"][0]).total_seconds() / 3600
+    steps = _TOGETHER if length == 1 else {"7 days": "1w"} if length == _HOURS_OF_DAY else {}
+    chosen, table = "", traffic
+    for words, every in steps.items():
+        if table[count].mean() >= _FEW:  # type: ignore[operator]
+            break
+        bar = pl.col("start").dt.truncate(every).alias("bar")
+        facts = pl.col("start").min(), pl.col("end").max(), pl.col("partial").any(), pl.col(count).sum()
+        coarser = traffic.group_by(bar, maintain_order=True).agg(*facts)
+        if coarser.height < _FEWEST_BARS:
+            break
+        average = pl.col(count).cast(pl.Float64).rolling_mean(3).alias(f"{count}_mean")
+        chosen, table = words, coarser.drop("bar").with_columns(average, partial_mean=_any_in(3))
+    return chosen, table
+
+
 def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
     """Draw page views above demo requests: bars for the counts, a line for the moving average.
 
@@ -88,28 +118,32 @@ def hourly_chart(traffic: pl.DataFrame, suffix: str = "") -> alt.VConcatChart:
     Returns:
         Two panels with one axis of time, in UTC for every reader.
     """
+    x = alt.X("start:T", title=None, **_utc_axis(traffic))
+    panels = []
+    for count, title, colour, height in (
+        ("page_views", "Page views", BLUE, 150),
+        ("demo_requests", "Demo requests", VERMILLION, 110),
+    ):
+        of, table = of_few(traffic, count)
+        named = f"{title}{label(suffix)}{f', per {of}' if of else ''}"
+        panels.append(_traffic_panel(_with_gaps(table), count, named, colour, x).properties(height=height))
+    return alt.vconcat(*panels, spacing=18)
+
+
+def _with_gaps(traffic: pl.DataFrame) -> pl.DataFrame:
+    """Rows with bars that do not touch, and times as texts."""
     length = pl.col("end") - pl.col("start")
     # Gaps in proportion, because months are not equally long.
-    rows = traffic.with_columns(
+    return traffic.with_columns(
         start=pl.col("start") + 0.04 * length, middle=pl.col("start") + length / 2, end=pl.col("end") - 0.04 * length
     ).with_columns(pl.col("start", "end", "middle").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    x = alt.X("start:T", title=None, **_utc_axis(traffic))
-    views = _traffic_panel(rows, "page_views", f"Page views{label(suffix)}", BLUE, x).properties(height=150)
-    requests = _traffic_panel(rows, "demo_requests", f"Demo requests{label(suffix)}", VERMILLION, x).properties(
-        height=110
-    )
-    return alt.vconcat(views, requests, spacing=18)
 
 
 def _utc_axis(traffic: pl.DataFrame) -> dict[str, Any]:
     """Scale and axis of time in UTC, whatever the time zone of the reader."""
     hours = [*traffic["start"].dt.timestamp("ms"), *traffic["end"].dt.timestamp("ms").tail(1)]
     scale = alt.Scale(type="utc", domain=[hours[0], hours[-1]])
-    if traffic.height > _HOURS_OF_DAY:
-        return {"scale": scale, "axis": alt.Axis(tickCount=8)}
-    # Explicit ticks, because Vega fails on tick intervals of a UTC scale.
-    named = hours[:: 3 if traffic.height > _FEW_HOURS else 1]
-    return {"scale": scale, "axis": alt.Axis(format="%H:%M", values=named)}
+    return {"scale": scale, "axis": time_axis(hours[0], hours[-1])}
 
 
 def _traffic_panel(rows: pl.DataFrame, count: str, title: str, colour: str, x: alt.X) -> alt.LayerChart:

@@ -120,12 +120,16 @@ class IntentResults:
         """Return the findings as a table to be printed or shown in a notebook, with what to know before using them."""
         return Summary(self._headline, self.findings, self._remarks, self.level)
 
-    def plot(self) -> AnyChart:
-        """Draw the coefficients as a forest plot, in groups: an Altair chart."""
+    def plot(self, *, narrow: bool = False) -> AnyChart:
+        """Draw the coefficients as a forest plot, in groups: an Altair chart.
+
+        Args:
+            narrow: Draw it for a phone.
+        """
         from analytics.charts.model import coefficient_chart  # noqa: PLC0415 - imports Altair
 
         groups = {str(group): rows for (group,), rows in self.findings.group_by("group", maintain_order=True)}
-        return coefficient_chart(groups, {term: term_name(term) for term in self.terms})
+        return coefficient_chart(groups, {term: term_name(term) for term in self.terms}, narrow=narrow)
 
     @property
     def comparison(self) -> pl.DataFrame:

@@ -25,6 +25,7 @@ class Coefficients:
     Args:
         level: Confidence level in percent.
         chart: The forest plot.
+        narrow_chart: The same for a phone.
         covered: How many intervals cover the true value; empty where none is known.
         findings: What was found of each signal, by group and size.
         terms: Each coefficient with its errors and tests.
@@ -35,6 +36,7 @@ class Coefficients:
 
     level: str
     chart: Chart
+    narrow_chart: Chart
     covered: str
     findings: Rows
     terms: Rows
@@ -108,6 +110,7 @@ def _coefficients(results: IntentResults) -> Coefficients:
     return Coefficients(
         f"{100 * results.level:g}%",
         chart_of(results.plot(), "coefficients", title),
+        chart_of(results.plot(narrow=True), "narrow-coefficients", title),
         coverage_sentence(found, results.level),
         [
             row | {"term": term_name(row["signal"]), "marked": f"{row['mark']} {row['finding']}"}

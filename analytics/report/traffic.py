@@ -14,7 +14,7 @@ from analytics.events.dimensions import NOT_SET
 from analytics.html.numbers import count, moment
 from analytics.report.data import ReportData
 
-_MOST_VALUES: Final = 6
+_MOST_VALUES: Final = 12
 """Segments of a dimension that can be picked: those with the most page views. Each is a chart, of some 17 KB."""
 
 
