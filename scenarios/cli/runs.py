@@ -81,6 +81,7 @@ def run(
             pool=pool,
             progress=bar.share,
             announce=bar.announce,
+            changes=set_ or (),
         )
     if json:
         return Output(shown_json({**manifest, "folder": str(folder)}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,6 +46,7 @@ def run_to_folder(
     pool: Pool | None = None,
     progress: Callable[[float], None] | None = None,
     announce: Callable[[str], None] = lambda _: None,
+    changes: Sequence[str] = (),
 ) -> tuple[Run, dict[str, Any]]:
     """Run a scenario and write its run folder atomically: it appears when it is complete, or not at all.
 
@@ -62,6 +63,7 @@ def run_to_folder(
         pool: Workers to share the run; they must see the folder.
         progress: Called now and then with the share of the clock that has passed, from 0 to 1.
         announce: Called with each step that begins after the simulation.
+        changes: Settings that differ from the scenario as it is written, for the report: ``["clock.hours=48"]``.
 
     Returns:
         The run and its manifest as written. The run's ``events`` are read from the folder when they are used.
@@ -102,6 +104,7 @@ def run_to_folder(
                 pool=pool,
                 accepted=EventHistory(on_disk=True),
             )
+        run.changes = changes
         manifest = _write(working, run, record if events == "parquet" else None, announce, memory, analyse=analyse)
         # Before the folder takes its name: a run folder holds no hidden parts.
         shutil.rmtree(parts_folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -77,6 +77,7 @@ class Run(RunView):
         classes: Which components, probes, decision model and class of visitors took part, by their places in the
             scenario.
         n_parts: In how many parts the events are analysed, one after the other; 1 where all fit into memory.
+        changes: Settings that differ from the scenario as it is written, for the report.
 
     >>> from scenarios import Scenario
     >>> run = Scenario.load("baseline", {"clock.hours": 1}).run(seed=8)
@@ -97,6 +98,7 @@ class Run(RunView):
     window: Window = WHOLE
     classes: Mapping[str, ClassIdentity] = field(default_factory=dict)
     n_parts: int = 1
+    changes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}: {self.outcome.counts['events']:,} events>"
@@ -347,6 +349,12 @@ def _summary(summary: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame({"measure": list(summary), "value": [str(value) for value in summary.values()]})
 
 
+def _remarks(run: Run) -> list[str]:
+    """What to know beside the description of a scenario."""
+    changed = f"The description is of the scenario as it is written; changed for this run: {', '.join(run.changes)}"
+    return [*([changed] if run.changes else []), *([note] if (note := resolved_intercept(run.scenario)) else [])]
+
+
 def _write_report(path: Path, run: Run) -> None:
     """Write the report: the only place where a run meets its rendering."""
     start = run.scenario.clock.start
@@ -361,7 +369,7 @@ def _write_report(path: Path, run: Run) -> None:
             **versions(),
         },
         description=run.scenario.description,
-        remarks=[note] if (note := resolved_intercept(run.scenario)) else [],
+        remarks=_remarks(run),
         components=component_rows(run.scenario),
         probes=run.probes,
         truth=report.SimulatedTruth(run.true_counts, faults_by_label(run.labels)),
