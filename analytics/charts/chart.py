@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -51,7 +52,7 @@ class Chart:
                 white = self._file_svg.replace(">", '><rect width="100%" height="100%" fill="#fff"/>', 1)
                 path.write_bytes(vl_convert.svg_to_png(white, scale=_PNG_SCALE))
             case ".pdf":
-                path.write_bytes(vl_convert.svg_to_pdf(self._file_svg))
+                path.write_bytes(_in_order(vl_convert.svg_to_pdf(self._file_svg)))
             case ".html":
                 path.write_text(render("chart_page.html.j2", chart=self), encoding="utf-8")
             case suffix:
@@ -62,6 +63,12 @@ class Chart:
         # A page needs no namespace; a file of its own is not drawn without one.
         namespace = "" if "xmlns=" in self.svg else 'xmlns="http://www.w3.org/2000/svg" '
         return self.svg.replace("<svg ", f"<svg {namespace}", 1)
+
+
+def _in_order(pdf: bytes) -> bytes:
+    """Sort resources of a PDF by name: svg2pdf lists them in hash order, and equal charts should make equal bytes."""
+    # No object moves, so that the offsets at the end of the file stay right.
+    return re.sub(rb"(?:\n */\w+ \d+ 0 R){2,}", lambda found: b"\n".join(sorted(found[0].split(b"\n"))), pdf)
 
 
 def chart_of(chart: AnyChart, name: str, title: str) -> Chart:

@@ -150,12 +150,8 @@ def _forest(
     data = inline([_estimate(row, name) for row, name in zip(table.to_dicts(), called, strict=True)])
     x_scale = alt.Scale(domain=list(bounds), nice=True)
     # A fixed extent for names, or the panels would not begin at the same place.
-    y = alt.Y(
-        "signal:N",
-        sort=None,
-        title=None,
-        axis=alt.Axis(ticks=False, domain=False, minExtent=names_px, maxExtent=names_px),
-    )
+    names_axis = alt.Axis(ticks=False, domain=False, minExtent=names_px, maxExtent=names_px)
+    y = alt.Y("signal:N", sort=None, title=None, axis=names_axis)
     colour = alt.Color("colour:N", scale=None)
     base = alt.Chart(data).encode(y=y)
     axis = alt.Axis(tickCount=4 if narrow else 6, labels=is_last, ticks=is_last)

@@ -127,7 +127,7 @@ def layered(*charts: alt.Chart, **properties: object) -> alt.LayerChart:
 
 _DAY_MS: Final = 86_400_000
 _MOST_TICKS: Final = 9
-_HOURS_APART: Final = (1, 2, 3, 6, 12, 24, 48, 96, 7 * 24, 14 * 24)
+_HOURS_APART: Final = (1 / 12, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 48, 96, 7 * 24, 14 * 24)
 _MONTHS_APART: Final = (1, 2, 3, 6, 12, 24, 60)
 
 
@@ -145,14 +145,15 @@ def time_axis(first_ms: int, last_ms: int) -> alt.Axis:
         step = round(apart * _DAY_MS / 24)
         # Of days, from the first midnight on: weeks since 1970 begin on Thursdays.
         origin = -(-first_ms // _DAY_MS) * _DAY_MS if apart > 24 else -(-first_ms // step) * step  # noqa: PLR2004
-        values = list(range(origin, last_ms + 1, step))
-        of_hours = ("%H:%M", "%-d %b", "utchours(datum.value) == 0")
+        # A span of a few minutes may have no round moment.
+        values = list(range(origin, last_ms + 1, step)) or [first_ms]
+        of_hours = ("%H:%M", "%-d %b", "utchours(datum.value) == 0 && utcminutes(datum.value) == 0")
         labels = of_hours if apart < 24 else ("%-d %b", "%Y", "false")  # noqa: PLR2004
     above, below, when = labels
     # What is above changes with each tick, what is below now and then.
     short = f"utcFormat(datum.value, '{above}')"
     long = f"[{short}, utcFormat(datum.value, '{below}')]"
-    is_first = f"toNumber(datum.value) == {values[0]}" if values else "false"
+    is_first = f"toNumber(datum.value) == {values[0]}"
     return alt.Axis(values=values, labelExpr=f"{is_first} || {when} ? {long} : {short}", labelOverlap=False)
 
 

@@ -98,6 +98,9 @@ def of_few(traffic: pl.DataFrame, count: str) -> tuple[str, pl.DataFrame]:
         bar = pl.col("start").dt.truncate(every).alias("bar")
         facts = pl.col("start").min(), pl.col("end").max(), pl.col("partial").any(), pl.col(count).sum()
         coarser = traffic.group_by(bar, maintain_order=True).agg(*facts)
+        # The first and the last one may have fewer hours than others.
+        is_short = pl.col("end") - pl.col("start") < pl.col("bar").dt.offset_by(every) - pl.col("bar")
+        coarser = coarser.with_columns(partial=pl.col("partial") | is_short)
         if coarser.height < _FEWEST_BARS:
             break
         average = pl.col(count).cast(pl.Float64).rolling_mean(3).alias(f"{count}_mean")

@@ -18,7 +18,7 @@ from analytics.intent.coefficients import COEFFICIENT_SCHEMA
 
 
 def _texts(svg: str) -> list[str]:
-    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    return re.findall(r"<(?:text|tspan)[^>]*>([^<]+)</", svg)
 
 
 def _hours(n: int) -> pl.DataFrame:
@@ -48,9 +48,11 @@ def _coefficients(**adjusted: float) -> pl.DataFrame:
 
 def test_day_is_drawn_by_the_hour_in_utc() -> None:
     """24 hours are 24 bars a panel, and the axis is in UTC whatever the reader's time zone."""
-    svg = to_svg(hourly_chart(_traffic(24)[2]), "t")
+    hourly = _hours(24).with_columns(demo_requests=pl.lit(4))
+    svg = to_svg(hourly_chart(traffic_by(hourly, hourly)[2]), "t")
     assert len(re.findall(r'<path[^>]*opacity="0.35"', svg)) == 48
     assert [text for text in _texts(svg) if ":" in text][:3] == ["00:00", "03:00", "06:00"]
+    assert {"Page views", "Demo requests"} <= set(_texts(svg))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,18 @@ def test_significance_shows_in_the_shape() -> None:
     assert ['fill="#0072B2"' in dot for dot in dots] == [True, False], "without a fill of its own it is hollow"
 
 
+def test_the_forest_plot_for_phones_is_narrow_and_has_the_same_dots() -> None:
+    """It is no wider than 360 pixels, with names that are cut, and no estimate is missing."""
+    terms = {"security_page_view": 0.01, "a_very_long_name_of_a_signal_of_ones_own": 0.6}
+    groups = {"signals": _coefficients(**terms)}
+    wide, narrow = (to_svg(coefficient_chart(groups, {}, narrow=is_narrow), "c") for is_narrow in (False, True))
+    widths = [float(width) for svg in (wide, narrow) for width in re.findall(r'<svg[^>]* width="([\d.]+)"', svg)]
+    assert widths[1] <= 360 < widths[0]
+    fills = [re.findall(r'<path[^>]*d="M[^>]*A[^>]*fill="([^"]*)"', svg) for svg in (wide, narrow)]
+    assert fills[0] == fills[1]
+    assert {"security_page_view", "a_very_long_name_of_a…"} <= set(_texts(narrow))
+
+
 def test_absurd_coefficients_stay_on_the_page() -> None:
     """A coefficient of 40 is drawn at the edge instead of squeezing all others into a line."""
     table = _coefficients(company_email=0.5).with_columns(coefficient=pl.lit(40.0), ci_high=pl.lit(float("inf")))
@@ -162,15 +176,29 @@ def test_a_notebook_shows_a_chart_with_its_title(chart: Chart) -> None:
 
 
 def test_a_chart_is_saved_in_the_format_of_the_suffix(chart: Chart, tmp_path: Path) -> None:
-    """SVG has a namespace, HTML is a page of its own; another suffix is an error that names the three."""
-    for name in ("c.svg", "c.PNG", "c.html"):
+    """SVG has a namespace, HTML is a page of its own; another suffix is an error that names the four."""
+    for name in ("c.svg", "c.PNG", "c.pdf", "c.html"):
         chart.save(tmp_path / name)
     assert (tmp_path / "c.svg").read_text(encoding="utf-8").count('xmlns="http://www.w3.org/2000/svg"') == 1
     assert (tmp_path / "c.PNG").read_bytes().startswith(b"\x89PNG")
     page = Page((tmp_path / "c.html").read_text(encoding="utf-8"))
     assert_self_contained(page)
     assert 'caption: Conversion <by> "region"' in page.outline
-    for wrong in ("c.pdf", "c"):
-        with pytest.raises(ValueError, match=f"{wrong}: a chart is saved as .svg, .png or .html"):
+    for wrong in ("c.pdfx", "c.jpg", "c"):
+        with pytest.raises(ValueError, match=f"{wrong}: a chart is saved as .svg, .png, .pdf or .html"):
             chart.save(tmp_path / wrong)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_pdf_is_whole_and_the_same_each_time(chart: Chart, tmp_path: Path) -> None:
+    """It has a font for its texts, objects begin where its end says, and saved again it has the same bytes."""
+    for name in ("a.pdf", "b.PDF"):
+        chart.save(tmp_path / name)
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-1.")
+    assert pdf.endswith(b"%%EOF")
+    assert b"/FontFile" in pdf
+    places = [int(place) for place in re.findall(rb"(\d{10}) 00000 n", pdf)]
+    assert len(places) > 5
+    assert all(pdf[place:].startswith(b"%d 0 obj" % number) for number, place in enumerate(places, start=1))
+    assert (tmp_path / "b.PDF").read_bytes() == pdf
