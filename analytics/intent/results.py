@@ -121,11 +121,7 @@ class IntentResults:
         return Summary(self._headline, self.findings, self._remarks, self.level)
 
     def plot(self, *, narrow: bool = False) -> AnyChart:
-        """Draw the coefficients as a forest plot, in groups: an Altair chart.
-
-        Args:
-            narrow: Draw it for a phone.
-        """
+        """Draw the coefficients as a forest plot, in groups: an Altair chart, ``narrow`` for a phone."""
         from analytics.charts.model import coefficient_chart  # noqa: PLC0415 - imports Altair
 
         groups = {str(group): rows for (group,), rows in self.findings.group_by("group", maintain_order=True)}

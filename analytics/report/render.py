@@ -102,9 +102,7 @@ def analysis_report(
         probes=probes or {},
         sales=sales,
         sales_desk=sales_desk,
-        store=asdict(store.counts),
-        invalid_by_reason={str(reason): n for reason, n in store.dead_letter_counts.items()},
-        n_impossible_times=analysis.n_impossible_times,
+        **_of_events(analysis, store),
         provenance=provenance,
         trust=trust_checks(analysis, store.counts),
         measurement=measurement(analysis, truth.counts),
@@ -125,6 +123,15 @@ def result_tables(
     """
     checks = pl.DataFrame(map(asdict, trust_checks(analysis, counts)))
     return {**analysis.tables(), "measurement": measured_counts(analysis, true_counts or {}), "trust_checks": checks}
+
+
+def _of_events(analysis: Analysis, store: JudgedEvents) -> dict[str, Any]:
+    """What became of the events, as fields of a report."""
+    return {
+        "store": asdict(store.counts),
+        "invalid_by_reason": {str(reason): n for reason, n in store.dead_letter_counts.items()},
+        "n_impossible_times": analysis.n_impossible_times,
+    }
 
 
 def _of_model(analysis: Analysis) -> dict[str, Any]:

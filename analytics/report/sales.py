@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from statsmodels.duration.survfunc import SurvfuncRight
 
 from analytics.charts.chart import Chart, chart_of
 from analytics.charts.sales import queue_chart, queue_over_time, wait_chart, waits_in_classes
@@ -57,12 +55,15 @@ def speed_to_lead(desk: SalesDesk | None) -> SpeedToLead | None:
     if desk is None or desk.requests.is_empty():
         return None
     end_s = (desk.end - desk.start).total_seconds()
-    waited = pl.col("response_minutes").fill_null((end_s - pl.col("requested_s")) / 60)
-    answered = desk.requests["response_minutes"].is_not_null()
-    curve = SurvfuncRight(desk.requests.select(waited).to_series().to_numpy(), answered.to_numpy().astype(int))
-    median = float(curve.quantile(0.5))
-    known = None if math.isnan(median) else median
-    return SpeedToLead(known, desk.requests.height, int((~answered).sum()))
+    waited = pl.col("response_minutes").fill_null((end_s - pl.col("requested_s")) / 60).alias("minutes")
+    answered = pl.col("response_minutes").is_not_null().sum()
+    curve = desk.requests.group_by(waited).agg(answered.alias("answered"), n=pl.len()).sort("minutes")
+    at_risk = pl.col("n").cum_sum(reverse=True)
+    left = curve.with_columns(share=(1 - pl.col("answered") / at_risk).cum_prod())
+    # A product of shares is one half up to rounding.
+    reached = left.filter(pl.col("answered") > 0, pl.col("share") <= 0.5 + 1e-9)["minutes"].to_list()
+    n_unanswered = desk.requests["response_minutes"].null_count()
+    return SpeedToLead(reached[0] if reached else None, desk.requests.height, n_unanswered)
 
 
 def sales_view(data: ReportData) -> Sales | None:

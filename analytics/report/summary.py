@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from analytics.intent.coefficients import unit_of
-from analytics.intent.findings import coverage_sentence, known_signals, term_name
+import polars as pl
+
+from analytics.intent.findings import coverage_sentence, term_name
 from analytics.intent.results import IntentResults
 from analytics.report.answers import Answer
 from analytics.report.data import Claim, ReportData
@@ -36,7 +37,7 @@ class Summary:
         coverage: How many intervals cover the true value; empty where none is known.
         failed: Checks of trust that failed.
         passed: Checks that passed.
-        claims: Claims of the scenario and whether they hold, those that do not first.
+        claims: Claims of the scenario and whether they hold: those that fail first, then those without a value.
     """
 
     effects: Sequence[str]
@@ -69,12 +70,13 @@ def summary_view(data: ReportData, answers: Sequence[Answer]) -> Summary:
         "" if data.intent is None else coverage_sentence(data.intent.findings, data.intent.level),
         [vars(check) for check in data.trust if not check.passed],
         [vars(check) for check in data.trust if check.passed],
-        sorted(data.claims, key=lambda claim: claim.passed is True),
+        sorted(data.claims, key=lambda claim: (claim.passed is True, claim.passed is None)),
     )
 
 
 def _by_size(intent: IntentResults) -> list[dict[str, Any]]:
     """The findings by falling size of the effect of one unit, whichever way it goes."""
-    signals = known_signals(intent.basis)
-    size = {term: abs(unit_of(term, signals).size) for term in intent.findings["signal"]}
-    return sorted(intent.findings.to_dicts(), key=lambda row: -abs(row["coefficient"]) * size[row["signal"]])
+    size = intent.odds_ratio_unit.select("signal", size=pl.col("odds_ratio_per_unit").log().abs())
+    rows = intent.findings.join(size, on="signal", how="left", maintain_order="left")
+    # Stable, so that equal effects keep their order.
+    return rows.sort("size", descending=True, nulls_last=True, maintain_order=True).to_dicts()

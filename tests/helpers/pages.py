@@ -75,14 +75,37 @@ class Page(HTMLParser):
 
 
 def assert_self_contained(page: Page) -> None:
-    """The page fetches nothing and runs nothing, and each drawing has words for those who cannot see it."""
+    """The page fetches nothing and runs nothing, and each drawing has words for those who cannot see it.
+
+    Its links lead to places in the page.
+    """
     assert {"script", "iframe", "object", "embed", "img", "image", "use", "base"}.isdisjoint(page.tags)
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
-    assert {value for name in ("src", "href", "xlink:href", "action") for value in page.values(name)} <= {"data:,"}
+    places = {("a", "href", f"#{place}") for place in page.values("id")}
+    addresses = {each for each in page.attributes if each[1] in {"src", "href", "xlink:href", "action"}}
+    assert addresses - places <= {("link", "href", "data:,")}
     drawings = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "class")]
     assert page.values("role").count("img") == drawings.count("chart")
     assert all(page.values("aria-label"))
     assert page.tags.count("caption") == page.tags.count("table")
+
+
+def assert_sections(page: Page) -> list[str]:
+    """Each section has a heading of its own and a link at the top, in order, and nothing else is linked there.
+
+    Returns:
+        The anchors.
+    """
+    anchors = [value for tag, name, value in page.attributes if (tag, name) == ("section", "id")]
+    titles = [value for tag, name, value in page.attributes if (tag, name) == ("section", "aria-labelledby")]
+    assert [value for tag, name, value in page.attributes if (tag, name) == ("h2", "id")] == titles
+    assert titles == [f"{anchor}-title" for anchor in anchors]
+    assert page.tags.count("h2") == len(anchors)
+    first = page.tags.index("nav") + 1
+    links = [f"#{anchor}" for anchor in anchors]
+    assert page.tags[first : first + len(anchors) + 1] == ["a"] * len(anchors) + ["main"]
+    assert [value for tag, name, value in page.attributes if (tag, name) == ("a", "href")][: len(links)] == links
+    return anchors
 
 
 def assert_golden(page: Page, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flat_events import Row, events_of, request, view
-from pages import Page, assert_self_contained
+from pages import Page, assert_sections, assert_self_contained
 
 from analytics.analysis import Analysis
 from analytics.report.data import ReportData
@@ -33,6 +33,7 @@ def page_of(*rows: Row, **truth: float) -> Page:
     analysis = Analysis(lambda: events_of(*rows), AnalyticsSettings(), truth=known or None)
     page = Page(render_report(ReportData(analysis.statistics, title="t", experiments=analysis.experiments)))
     assert_self_contained(page)
+    assert_sections(page)
     return page
 
 
@@ -59,6 +60,16 @@ def test_a_mismatch_stands_above_the_effects():
     more = [view(float(i), f"more{i}", context_experiments="e=a") for i in range(200)]
     text = text_of(page_of(*visitors({"a": 0.1, "b": 0.3}), *more))
     assert text.index("Sample-ratio mismatch in e") < text.index("not to be trusted")
+
+
+@pytest.mark.usefixtures("no_drawings")
+def test_each_experiment_can_be_gone_to():
+    """Two are linked by their names; one is called an experiment."""
+    two = page_of(*visitors({"a": 0.1, "b": 0.3}, 100), *visitors({"a": 0.1, "b": 0.3}, 100, "new form"))
+    assert [anchor for anchor in assert_sections(two) if anchor.startswith("exp")] == ["experiment-1", "experiment-2"]
+    assert " Combinations e new form Signals" in two.outline
+    one = page_of(*visitors({"a": 0.1, "b": 0.3}, 100))
+    assert " Combinations Experiment Signals" in one.outline
 
 
 @pytest.mark.usefixtures("no_drawings")

@@ -10,11 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 from flat_events import DEMO, event, events_of
-from pages import Page
+from pages import Page, assert_sections
 
 from analytics.analysis import Analysis
 from analytics.errors import AnalyticsError
+from analytics.report.data import SimulatedTruth
 from analytics.report.measurement import coefficient_cells, count_cells, measured_sentences, measurement
+from analytics.report.render import analysis_report, render_report
 from analytics.settings import AnalyticsSettings
 from scenarios.run.run import Run
 from scenarios.saved_run import load_run
@@ -82,6 +84,16 @@ def test_real_events_have_no_truth_and_no_weights(lossy: Run):
     of_run = lossy.measurement.counts.filter(method="weights")["estimated"]
     assert weighted.counts.filter(method="weights")["estimated"].to_list() == of_run.to_list()
     assert set(weighted.coefficients["estimator"]) == {"model", "weighted"}
+
+
+@pytest.mark.usefixtures("no_drawings")
+def test_the_link_to_the_section_promises_no_truth_where_there_is_none(lossy: Run):
+    """A simulation has what was true and seen, events from elsewhere what was seen."""
+    for truth, name in ((SimulatedTruth(lossy.true_counts), "True and seen"), (SimulatedTruth(), "Seen")):
+        data = analysis_report(lossy.analysis, lossy.store, title="lossy", provenance={}, truth=truth)
+        page = Page(render_report(data))
+        assert "measurement" in assert_sections(page)
+        assert f" Signals {name} " in page.outline
 
 
 def test_bots_are_no_visitors_of_whom_some_were_lost():

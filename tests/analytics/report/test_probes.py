@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from flat_events import make_events
+from pages import Page, assert_sections
 
 from analytics.charts.probes import MOST_PANELS, measured_over_time
 from analytics.report.data import ReportData
@@ -61,7 +62,8 @@ def test_a_long_series_is_condensed_and_keeps_its_extremes(n: int) -> None:
 def test_any_table_makes_a_section(table: pl.DataFrame, said: str) -> None:
     """One measurement, many measures, none, infinite ones, and hostile names."""
     page = render_report(report(inbox=table))
-    assert "<h2>Measured while the clock ran</h2>" in page
+    assert '<h2 id="probes-title">Measured while the clock ran</h2>' in page
+    assert assert_sections(Page(page))[-1] == "probes"
     assert said in page
     assert "<script>" not in page
 
@@ -70,4 +72,5 @@ def test_without_probes_there_is_no_section() -> None:
     """Events from anywhere have no probes, no components and no truth to miss."""
     page = render_report(report())
     assert "Measured while" not in page
+    assert "probes" not in assert_sections(Page(page))
     assert "Components of" not in page

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from flat_events import START, make_events
-from pages import Page, assert_golden, assert_self_contained
+from pages import Page, assert_golden, assert_sections, assert_self_contained
 
 from analytics.html.numbers import percent, rate
 from analytics.html.rendering import render
@@ -102,9 +102,27 @@ def test_the_page_says_all_that_is_known(page: Page):
 def test_the_page_can_be_opened_anywhere(page: Page, html: str):
     """No script, no address outside of it, words beside each drawing, and small enough for an e-mail."""
     assert_self_contained(page)
-    assert page.values("role").count("img") == 15
+    assert page.values("role").count("img") == 16
     assert not re.search("https?:|@import", html)
     assert len(html.encode()) < 3_000_000
+
+
+def test_every_section_can_be_gone_to(page: Page, view: ReportView):
+    """The links at the top are the sections of the page, in order."""
+    anchors = ["summary", "traffic", "funnel", "segments", "pairs", "signals", "sales", "data"]
+    assert assert_sections(page) == list(view.sections) == anchors
+
+
+def test_phones_have_a_forest_plot_of_their_own(html: str, view: ReportView):
+    """It stands beside the other one, with the same title; the style shows one of the two."""
+    found = view.model.coefficients
+    assert found is not None
+    assert found.narrow_chart.title == found.chart.title
+    for place, svg in (("wide", found.chart.svg), ("narrow", found.narrow_chart.svg)):
+        drawing = rf'<div class="on-{place}"><div role="img" aria-label="[^"]*">(<svg.*?</svg>)</div>\n</div>'
+        assert re.findall(drawing, html) == [svg]
+    assert ".on-narrow { display: none; }" in html
+    assert "@media (max-width: 36rem) { .on-narrow { display: block; } .on-wide { display: none; } }" in html
 
 
 def test_the_view_holds_the_numbers_of_the_analysis(view: ReportView, data: ReportData):
@@ -176,7 +194,7 @@ def test_traffic_of_segments_is_behind_a_picker(page: Page, html: str, view: Rep
     """Each button has a panel with its own busiest hour and a rule of the style; all visitors are picked at first."""
     assert view.traffic is not None
     numbers = [choice.number for choices in view.traffic.choices.values() for choice in choices]
-    assert page.values("id")[: len(numbers)] == [f"pick-{number}" for number in numbers]
+    assert [value for value in page.values("id") if value.startswith("pick")] == [f"pick-{n}" for n in numbers]
     assert re.findall(r'id="(\S+)" checked', html) == ["pick-0"]
     panels = [value for value in page.values("class") if value.startswith("choice ")]
     assert panels == [f"choice choice-{number}" for number in numbers]
@@ -185,10 +203,11 @@ def test_traffic_of_segments_is_behind_a_picker(page: Page, html: str, view: Rep
     assert any("of europe in" in label and f"page views, {busiest}," in label for label in page.values("aria-label"))
 
 
-def test_segments_without_a_chart_of_traffic_are_counted():
-    """Six channels have a button, the most viewed; the others are no secret."""
+def test_segments_without_a_chart_of_traffic_are_counted(no_drawings: None):
+    """Twelve channels have a button, the most viewed; the others are no secret."""
     came = {"google": "cpc", "facebook": "cpc", "youtube": None, "bing": None, "linkedin": None, "list": "email"}
-    came |= {"partner": "affiliate", "portal": "referral"}
+    came |= {"partner": "affiliate", "portal": "referral", "talks": "audio", "texts": "sms", "app": "push"}
+    came |= {"ads": "banner", "vimeo": "cpc", "amazon": "cpc"}
     rows = [
         {"anonymous_id": f"{source}{n}", "context_campaign_source": source, "context_campaign_medium": medium}
         for source, medium in came.items()
@@ -197,7 +216,7 @@ def test_segments_without_a_chart_of_traffic_are_counted():
     data = ReportData(FunnelStatistics(make_events(*rows, {"anonymous_id": "direct"})), BAD)
     traffic = traffic_view(data)
     assert traffic is not None
-    assert (len(traffic.choices["channel"]), traffic.n_left_out["channel"]) == (6, 3)
+    assert (len(traffic.choices["channel"]), traffic.n_left_out["channel"]) == (12, 3)
     assert "and 3 with fewer page views" in render_report(data)
 
 
@@ -242,7 +261,11 @@ def test_hostile_names_and_reasons_are_text(data: ReportData, no_drawings: None)
         ([], ["There are no events", "Visitors\n0", "Conversion\n–"]),
         (
             [{"context_location_country": "NO", "category": "security"}],
-            ["1 hour, from 3 March 2026, 00:00 to 3 March 2026, 01:00 (UTC)", "funnel stage", "## Region × page group"],
+            [
+                "1 hour, from 3 March 2026, 00:00 to 3 March 2026, 01:00 (UTC)",
+                "funnel stage",
+                "## Combinations of segments\n### Region × page group",
+            ],
         ),
     ],
 )
@@ -251,9 +274,11 @@ def test_little_data_make_a_report(rows: list[Any], said: list[str], no_drawings
     data = ReportData(FunnelStatistics(make_events(*rows)), title="little", model_error="too few requests.")
     html = render_report(data)
     outline = Page(html).outline
-    assert [each for each in [*said, "There is no intent model: too few requests."] if each not in outline] == []
-    for absent in ("Sales desk", "Data quality", "Provenance", "seed", "Effect of session length", "naive analyses"):
-        assert absent not in outline
+    assert_sections(Page(html))
+    wanted = [*said, "There is no intent model: too few requests.", "Not known: too few requests.\n"]
+    assert [each for each in wanted if each not in outline] == []
+    absent = ("Sales desk", "Data", "Where these numbers", "seed", "Effect of session length", "naive analyses")
+    assert [each for each in (*absent, "Speed-to-lead", "watch out", "Claims") if each in outline] == []
     assert ("<svg" in html) == bool(rows)
 
 
