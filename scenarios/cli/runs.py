@@ -85,9 +85,8 @@ def run(
         )
     if json:
         return Output(shown_json({**manifest, "folder": str(folder)}))
-    not_analysed = manifest.get("not_analysed", "")
-    summary = run_summary(result, folder, analysed=analysis and not not_analysed, not_analysed=not_analysed)
-    return Output(summary, is_summary=True)
+    why_not = manifest.get("not_analysed", "")
+    return Output(run_summary(result, folder, analysed=analysis and not why_not, not_analysed=why_not), is_summary=True)
 
 
 def analyze(

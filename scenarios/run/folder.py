@@ -84,9 +84,7 @@ def run_to_folder(
     folder = Path(folder).absolute()  # the run finds its events even after a change of the working folder
     with new_folder(folder) as working:
         # Within the working folder, so that a run that fails removes the parts too.
-        parts_folder = working / ".parts"
-        for name in ("events", "labels", "people"):
-            (parts_folder / name).mkdir(parents=True)
+        parts_folder = _folder_of_parts(working)
         record, labels = ParquetParts(parts_folder / "events"), LabelParts(parts_folder / "labels")
         with ExitStack() as until_simulated:
             sinks = [NdjsonFile(working / "events.ndjson")] if events == "ndjson" else []
@@ -111,6 +109,14 @@ def run_to_folder(
     labels.moved_to(folder / "labels.parquet")
     record.moved_to(None if events == "none" else folder / f"events.{events}")
     return run, manifest
+
+
+def _folder_of_parts(working: Path) -> Path:
+    """Make the folder where events, labels and people are kept while the clock runs."""
+    folder = working / ".parts"
+    for name in ("events", "labels", "people"):
+        (folder / name).mkdir(parents=True)
+    return folder
 
 
 def _write(

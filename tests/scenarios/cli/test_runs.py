@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import COMMAND, Ended
+from pages import Page, assert_sections, assert_self_contained
 
 from scenarios.cli.text.runs import run_summary
 from scenarios.scenario import Scenario
@@ -58,6 +59,38 @@ def test_a_run_prints_its_results_and_its_folder(ran: Ended) -> None:
     assert "conversion" in ran.out
     assert "sorted by p-value" in ran.out or "not fitted" in ran.out
     assert ran.out.endswith("results: runs/small-seed7\nreport:  runs/small-seed7/report.html\n")
+
+
+def test_the_page_of_a_run_has_its_claims_and_links(ran: Ended, manifest: dict[str, object]) -> None:
+    """Those that do not hold come first, with their numbers; links at the top lead to all sections."""
+    assert ran.status == 0
+    page = Page(Path("runs/small-seed7/report.html").read_text(encoding="utf-8"))
+    assert_self_contained(page)
+    assert {"summary", "traffic", "funnel", "signals", "sales", "data"} <= set(assert_sections(page))
+    claims = page.outline[page.outline.index("### Claims of the scenario: 1 of 3 hold") :].splitlines()
+    assert [line for line in claims[1:12] if line != "-"] == [
+        "fails",
+        f"nobody came {manifest['counts']['visitors']} == 0",
+        "not known",
+        "the moon conversion(region='europe', utm_campaign='moon'): no visitors there",
+        "Claims that hold: 1",
+        "holds",
+        f"somebody came {manifest['counts']['visitors']} > 0",
+        "## Traffic and demo requests",
+    ]
+
+
+def test_the_page_names_what_was_changed_for_the_run(ran: Ended) -> None:
+    """Settings of ``--set`` stand beside the description, which is of the file; without any there is no remark."""
+    changed = "The description is of the scenario as it is written; changed for this run: "
+    assert changed not in Path("runs/small-seed7/report.html").read_text(encoding="utf-8")
+    settings = ("clock.hours=1", "traffic.visitors_per_day=500")
+    sets = [word for setting in settings for word in ("--set", setting)]
+    assert Ended("run", "small.yaml", *sets, "--out", "changed").status == 0
+    page = Page(Path("changed/report.html").read_text(encoding="utf-8"))
+    assert f"{changed}{', '.join(settings)}.\n" in page.outline
+    assert Ended("run", "baseline", "--set", "clock.hours=1", "--out", "built-in").status == 0
+    assert f"{changed}clock.hours=1.\n" in Page(Path("built-in/report.html").read_text(encoding="utf-8")).outline
 
 
 def test_a_run_reports_its_claims(ran: Ended, manifest: dict[str, object]) -> None:
