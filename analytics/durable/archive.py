@@ -12,11 +12,11 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -235,9 +235,12 @@ class Archive:
             elif sha256 is None and (fault := unreadable(path)):
                 yield Damage(path, fault)
 
-    def _recorded(self) -> dict[str, dict[str, Any]]:
+    def _recorded(self) -> Mapping[str, dict[str, Any]]:
         """The last entry of each file."""
-        return {entry["file"]: entry for _, entry in read_lines(self.sums) if entry is not None and "file" in entry}
+        if not self.sums.exists():
+            return {}
+        found = self.sums.stat()
+        return _entries(self.sums, (found.st_ino, found.st_size, found.st_mtime_ns))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -260,6 +263,12 @@ class Archive:
     def _forgotten(self) -> dict[str, int]:
         """Events that were ever forgotten, by the names of the hours that had some."""
         return {name: entry["forgotten"] for name, entry in self._recorded().items() if entry.get("forgotten")}
+
+
+@lru_cache(maxsize=2)
+def _entries(sums: Path, state: tuple[int, int, int]) -> Mapping[str, dict[str, Any]]:  # noqa: ARG001 - when it was read
+    """The last entry of each file of an archive; read once for all hours, of which there are 8,760 a year."""
+    return {entry["file"]: entry for _, entry in read_lines(sums) if entry is not None and "file" in entry}
 
 
 def _readable(events: pl.DataFrame) -> pl.DataFrame:
