@@ -26,7 +26,7 @@ test: $(READY) ## Run the tests, except the slow ones
 	$(PYTEST) -m 'not validation and not slow'
 
 slow: $(READY) ## Run the slow tests: notebooks, clusters, killed processes, the built wheel
-	$(PYTEST) -m slow
+	$(PYTEST) -m 'slow and not validation'
 
 check: $(READY) ## Lint, check types and check the import contracts
 	$(BIN)/ruff check .
